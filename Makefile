@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format bench test-slow clean
+
+demo: $(VENV)/.installed  ## the main job on sample incidents
+	$(BIN)/issuetrack demo
+
+test: $(VENV)/.tools  ## the whole test suite
+	$(BIN)/coverage run -m pytest -m "not slow and not model and not external and not extras"
+	$(BIN)/coverage report --fail-under=90 --skip-covered --show-missing
+
+check: $(VENV)/.tools  ## format, lint, types, rooms, tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: $(VENV)/.tools  ## rewrite what can be rewritten
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.tools  ## measure; writes docs/benchmarks.md
+	$(BIN)/python bench/run.py $(BENCH)
+
+test-slow: $(VENV)/.tools  ## the full N of every fault
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --only-binary :all: --editable .
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --only-binary :all: --group dev
+	touch $@

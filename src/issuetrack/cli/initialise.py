@@ -1,0 +1,138 @@
+"""`init`: makes a workspace."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from issuetrack.cli import diagnostics
+from issuetrack.cli.context import Invocation
+from issuetrack.cli.output import Result
+from issuetrack.cli.registration import command
+from issuetrack.engine.errors import InputNeeded, UsageError
+
+if TYPE_CHECKING:
+    from issuetrack.engine.store.keyslots import SlotSecret
+
+LEAST_PASSPHRASE = 12
+HOW = "use --key-file PATH, --passphrase or --keyring"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(
+        app,
+        "init",
+        examples="issuetrack init\n"
+        "issuetrack --db team.db init --key-file team.key --no-input",
+    )
+    def init(
+        run: Invocation,
+        passphrase: Annotated[
+            bool,
+            typer.Option(
+                "--passphrase",
+                help="Open it with a passphrase; asked for, or the first line of the "
+                "file named by ISSUETRACK_PASSPHRASE_FILE.",
+            ),
+        ] = False,
+        keyring: Annotated[
+            bool, typer.Option("--keyring", help="Open it with the system keyring.")
+        ] = False,
+        environment_key: Annotated[
+            bool,
+            typer.Option("--env-key", help="Open it with the key in ISSUETRACK_KEY."),
+        ] = False,
+    ) -> None:
+        """Make a workspace; you become its first admin.
+
+        Its recovery key is shown once: write it down. Without an option the system
+        keyring keeps the key, and where there is none a passphrase is asked for.
+        """
+        from issuetrack.engine.settings import operating_system_user
+        from issuetrack.engine.workspace import Workspace
+
+        chosen = sum((passphrase, keyring, environment_key))
+        if chosen > 1:
+            raise UsageError("more than one way to open it was chosen", HOW)
+        maker = _secrets_maker(run, passphrase, keyring, environment_key)
+        made = Workspace.create(run.database, operating_system_user(), maker)
+        data = {
+            "database": str(made.database),
+            "key_file": str(made.key_file),
+            "owner": made.owner,
+            "recovery_key": made.recovery_key,
+        }
+        run.show(Result(data, tuple(data), table=lambda: _told(data)))
+
+
+def _told(data: dict[str, Any]) -> Any:
+    from rich.text import Text
+
+    return Text(
+        f"Workspace made: {data['database']}\n"
+        f"Its keys:       {data['key_file']} (keep both together in backups)\n"
+        f"Admin:          {data['owner']}\n\n"
+        f"Recovery key, shown only this once. Write it down, keep it elsewhere:\n\n"
+        f"    {data['recovery_key']}\n\n"
+        f"Next: issuetrack import FILE, or issuetrack issue new 'what is wrong'"
+    )
+
+
+def _secrets_maker(
+    run: Invocation, passphrase: bool, keyring: bool, environment_key: bool
+) -> "Callable[[str], Iterable[SlotSecret]]":
+    from issuetrack.engine.store import unlock
+    from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+    from issuetrack.engine.store.unlock import Unlock
+
+    offered = Unlock.from_environment(os.environ, run.key_file)
+    by_option = passphrase or keyring or environment_key or run.key_file
+    if environment_key or (offered.environment_key and not by_option):
+        diagnostics.warn(
+            "the key is in the environment: every process of this user can read it"
+        )
+        secret = unlock.environment_secret(offered.environment_key or "")
+        return lambda _: [secret]
+    path = offered.key_file
+    if path is not None and not (passphrase or keyring):
+        return lambda _: [SlotSecret(SlotKind.KEY_FILE, unlock.make_key_file(path))]
+    if keyring or not (passphrase or offered.passphrase_file):
+        if unlock.secure_keyring_available():
+            return _keyring_maker
+        if keyring:
+            raise UsageError(
+                "there is no system keyring that keeps secrets encrypted", HOW
+            )
+    if offered.passphrase_file is not None:
+        only = Unlock(passphrase_file=offered.passphrase_file)
+        return lambda database: only.offered(database, set())
+    if not run.interactive:
+        raise InputNeeded("a key for the workspace is needed", HOW)
+    secret = unlock.passphrase_secret(_new_passphrase(run))
+    return lambda _: [secret]
+
+
+def _keyring_maker(database: str) -> "list[SlotSecret]":
+    import secrets
+
+    from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+    from issuetrack.engine.store.unlock import store_in_keyring
+
+    secret = SlotSecret(SlotKind.KEYRING, secrets.token_hex(32).encode())
+    store_in_keyring(database, secret)
+    return [secret]
+
+
+def _new_passphrase(run: Invocation) -> str:
+    first = run.ask("New passphrase", "--key-file", hide=True)
+    if len(first) < LEAST_PASSPHRASE:
+        raise UsageError(
+            f"the passphrase is shorter than {LEAST_PASSPHRASE} characters",
+            "four unrelated words make a good one",
+        )
+    if first != run.ask("The same again", "--key-file", hide=True):
+        raise UsageError("the two passphrases differ", "try again")
+    return first

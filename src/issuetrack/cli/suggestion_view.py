@@ -1,0 +1,199 @@
+"""How a suggestion looks: as JSON, on a terminal, as Markdown."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from issuetrack.cli.searching import match_data
+from issuetrack.cli.terminal_safety import clean, clean_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from issuetrack.engine.assistant.composer import Step
+    from issuetrack.engine.assistant.suggestions import Suggestion
+
+SECTIONS = (
+    ("steps", "Steps"),
+    ("validation", "How to check"),
+    ("rollback", "How to undo"),
+)
+
+
+def _step(step: "Step") -> dict[str, Any]:
+    return {
+        "action": step.action,
+        "rationale": step.rationale,
+        "command": step.command,
+        "evidence": list(step.evidence),
+    }
+
+
+def suggestion_data(suggestion: "Suggestion", *, explain: bool) -> dict[str, Any]:
+    """Return a suggestion as one object."""
+    c = suggestion.composition
+    return {
+        "recommendation": suggestion.recommendation,
+        "issue": suggestion.issue,
+        "confidence": c.confidence,
+        "summary": c.summary,
+        "root_causes": [
+            {
+                "cause": cause.cause,
+                "confidence": cause.confidence,
+                "evidence": list(cause.evidence),
+            }
+            for cause in c.root_causes
+        ],
+        "steps": [_step(step) for step in c.steps],
+        "validation": [_step(step) for step in c.validation],
+        "rollback": [_step(step) for step in c.rollback],
+        "questions": list(c.questions),
+        "similar": [
+            match_data(summary, match, explain=explain)
+            for summary, match in suggestion.similar
+        ],
+        "evidence": [
+            {
+                "id": item.id,
+                "source": {"type": item.kind, "number": item.issue, "key": item.key},
+                "quote": item.quote,
+            }
+            for item in c.evidence
+        ],
+    }
+
+
+def confidence_words(value: float) -> str:
+    """Say how sure a suggestion is; the number is not calibrated yet."""
+    if value == 0:
+        return "none: nothing on record helps"
+    if value < 0.4:  # noqa: PLR2004
+        return f"{value:.2f}, low (uncalibrated)"
+    if value < 0.7:  # noqa: PLR2004
+        return f"{value:.2f}, medium (uncalibrated)"
+    return f"{value:.2f}, high (uncalibrated)"
+
+
+def _own_command(step: dict[str, Any]) -> str | None:
+    """Return the command where the action does not show it already."""
+    command = step["command"]
+    return command if command and command not in step["action"] else None
+
+
+def suggestion_panel(data: dict[str, Any]) -> "RenderableType":
+    """Return a suggestion for the terminal."""
+    from rich.console import Group
+
+    return Group(*_panel_parts(data))
+
+
+def _panel_parts(data: dict[str, Any]) -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    yield Text.assemble(
+        (f"R{data['recommendation']}", "bold"),
+        "  confidence ",
+        (confidence_words(data["confidence"]), "bold"),
+    )
+    yield Text(clean_line(data["summary"]))
+    causes = (
+        _cited(f"{cause['confidence']:.2f}  {cause['cause']}", cause["evidence"])
+        for cause in data["root_causes"]
+    )
+    yield from _section("Likely cause", causes)
+    for name, title in SECTIONS:
+        yield from _section(title, _step_lines(data[name], numbered=name == "steps"))
+    asked = (Text(f"- {clean_line(question)}") for question in data["questions"])
+    yield from _section("To find out", asked)
+    yield from _section("Evidence", map(_evidence_line, data["evidence"]))
+
+
+def _section(
+    title: str, lines: "Iterator[RenderableType]"
+) -> "Iterator[RenderableType]":
+    """Yield a title and its lines; nothing where there are none."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for place, line in enumerate(lines):
+        if place == 0:
+            yield Text(f"\n{title}", style="bold")
+        yield Padding(line, (0, 0, 0, 2))
+
+
+def _cited(text: str, marks: list[str]) -> "Text":
+    from rich.text import Text
+
+    return Text(clean_line(text)).append(f"  [{', '.join(marks)}]", style="cyan")
+
+
+def _step_lines(
+    steps: list[dict[str, Any]], *, numbered: bool
+) -> "Iterator[RenderableType]":
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for place, step in enumerate(steps, start=1):
+        mark = f"{place}. " if numbered else "- "
+        yield _cited(mark + step["action"], step["evidence"])
+        if command := _own_command(step):
+            shown = Text(
+                clean(command).rstrip(),
+                style="green",
+                no_wrap=True,
+                overflow="ignore",
+            )
+            yield Padding(shown, (0, 0, 0, 5))
+
+
+def _evidence_line(item: dict[str, Any]) -> "RenderableType":
+    from rich.text import Text
+
+    source = item["source"]
+    key = f" ({source['key']})" if source["key"] else ""
+    place = f"#{source['number']}{key}, {source['type']}"
+    quote = clean_line(item["quote"])
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f"{item['id']:<4}", style="cyan")
+    return line.append(clean_line(place) + ": ", style="dim").append(f'"{quote}"')
+
+
+def suggestion_markdown(data: dict[str, Any]) -> str:
+    """Return a suggestion as Markdown."""
+    lines = [
+        f"# R{data['recommendation']}, confidence "
+        f"{confidence_words(data['confidence'])}",
+        "",
+        clean_line(data["summary"]),
+    ]
+    if data["root_causes"]:
+        lines += ["", "## Likely cause", ""]
+        lines += [
+            f"- {clean_line(cause['cause'])} [{', '.join(cause['evidence'])}]"
+            for cause in data["root_causes"]
+        ]
+    for name, title in SECTIONS:
+        if data[name]:
+            lines += ["", f"## {title}", ""]
+        for step in data[name]:
+            mark = "1." if name == "steps" else "-"
+            marks = ", ".join(step["evidence"])
+            lines.append(f"{mark} {clean_line(step['action'])} [{marks}]")
+            if command := _own_command(step):
+                lines += ["", "   ```"]
+                lines += [f"   {line}" for line in clean(command).splitlines()]
+                lines += ["   ```", ""]
+    if data["questions"]:
+        lines += ["", "## To find out", ""]
+        lines += [f"- {clean_line(question)}" for question in data["questions"]]
+    if data["evidence"]:
+        lines += ["", "## Evidence", ""]
+    for item in data["evidence"]:
+        source = item["source"]
+        key = f" ({clean_line(source['key'])})" if source["key"] else ""
+        lines.append(
+            f"- {item['id']}: #{source['number']}{key}, {source['type']}: "
+            f'"{clean_line(item["quote"])}"'
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Trackers and files, in the common vocabulary. All HTTP to a tracker is here."""

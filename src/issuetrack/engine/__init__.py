@@ -1,0 +1,1 @@
+"""Everything but front ends and connectors. Prints nothing, draws nothing."""

@@ -1,0 +1,1 @@
+"""Suggestions from past issues, each line cited."""

@@ -1,0 +1,261 @@
+"""The extractive composer: a suggestion made of quoted spans, nothing else.
+
+The steps are those of the best source in their own order, then those of a runner-up
+that is about as relevant; causes come from the best sources. Whatever is not in the
+words it cites is dropped.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from issuetrack.engine.assistant.confidence import Features, confidence
+from issuetrack.engine.assistant.grounding import Section, is_grounded
+from issuetrack.engine.assistant.sources import Source, SourceSpan
+from issuetrack.engine.retrieval.lexical_index import signature, words
+from issuetrack.engine.retrieval.search import Question
+from issuetrack.engine.store.types import Role
+
+MOST_CAUSES, MOST_STEPS, MOST_CHECKS = 3, 8, 4
+RUNNER_UP = 0.9
+CLOSE = 0.75
+RUNNER_UP_STEPS = 3
+SAME = 0.6
+SHORT_QUESTION = 8
+READ_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A stored span that something cites."""
+
+    id: str
+    issue: int
+    key: str | None
+    kind: str
+    quote: str
+    reader: Role
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A likely cause, in the words of a past issue."""
+
+    cause: str
+    confidence: float
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do, to check or to undo, in the words of a past issue."""
+
+    action: str
+    rationale: str
+    command: str | None
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A suggestion before it is stored."""
+
+    confidence: float
+    summary: str
+    root_causes: tuple[Cause, ...]
+    steps: tuple[Step, ...]
+    validation: tuple[Step, ...]
+    rollback: tuple[Step, ...]
+    questions: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+
+class _Citations:
+    """Numbers the spans that are used, each once."""
+
+    def __init__(self) -> None:
+        self.used: dict[tuple[int, str], Evidence] = {}
+
+    def cite(self, source: Source, item: SourceSpan) -> Evidence:
+        place = (source.issue.number, item.span.quote)
+        if place not in self.used:
+            self.used[place] = Evidence(
+                f"E{len(self.used) + 1}",
+                source.issue.number,
+                source.issue.summary.key,
+                item.kind,
+                item.span.quote,
+                item.reader,
+            )
+        return self.used[place]
+
+
+def _overlap(a: str, b: str) -> float:
+    left, right = set(words(a)), set(words(b))
+    return len(left & right) / max(1, min(len(left), len(right)))
+
+
+def _repeats(
+    source: Source, item: SourceSpan, known_source: Source, known: SourceSpan
+) -> bool:
+    """Tell whether a span says again what another says."""
+    if source is known_source:
+        return item.span.quote == known.span.quote
+    return _overlap(item.span.quote, known.span.quote) >= SAME
+
+
+def _distinct(
+    items: Iterator[tuple[Source, SourceSpan]], most: int
+) -> list[tuple[Source, SourceSpan]]:
+    kept: list[tuple[Source, SourceSpan]] = []
+    for source, item in items:
+        if len(kept) == most:
+            break
+        if not any(_repeats(source, item, *known) for known in kept):
+            kept.append((source, item))
+    return kept
+
+
+def _rationale(source: Source) -> str:
+    summary = source.issue.summary
+    when = summary.resolved_at or summary.closed_at
+    day = f" on {when.date().isoformat()}" if when else ""
+    return f"helped in #{summary.number}{day}"
+
+
+def _steps(
+    citations: _Citations, chosen: list[tuple[Source, SourceSpan]]
+) -> tuple[Step, ...]:
+    out = []
+    for source, item in chosen:
+        cited = citations.cite(source, item)
+        if is_grounded(item.span.text, item.span.command, cited.quote):
+            out.append(
+                Step(item.span.text, _rationale(source), item.span.command, (cited.id,))
+            )
+    return tuple(out)
+
+
+def _step_items(source: Source) -> list[SourceSpan]:
+    steps = source.of(Section.STEP)
+    if steps:
+        return steps
+    return [s for s in source.fix if s.span.section is Section.OTHER][:2]
+
+
+def _causes(
+    citations: _Citations, helpful: list[Source], overall: float
+) -> tuple[Cause, ...]:
+    candidates = ((s, item) for s in helpful for item in s.of(Section.CAUSE)[:1])
+    chosen = _distinct(candidates, MOST_CAUSES)
+    if not chosen:
+        return ()
+    total = sum(source.relevance for source, _ in chosen)
+    out = []
+    for source, item in chosen:
+        cited = citations.cite(source, item)
+        share = source.relevance / total
+        if is_grounded(item.span.text, None, cited.quote):
+            out.append(Cause(item.span.text, round(overall * share, 2), (cited.id,)))
+    return tuple(out)
+
+
+def _features(helpful: list[Source], found: list[Source]) -> Features:
+    best = helpful[0]
+    following = helpful[1].relevance if len(helpful) > 1 else 0.0
+    top = found[:3]
+    return Features(
+        similarity=max(best.match.similarity or 0.0, 0.0),
+        coverage=best.coverage,
+        signature=1.0 if best.same_error else 0.0,
+        margin=max(0.0, best.relevance - following) / best.relevance,
+        agreement=sum(1 for source in top if source.fix) / len(top),
+        quality=best.quality,
+    )
+
+
+def _questions(
+    question: Question, found: list[Source], helpful: list[Source], causes: list[int]
+) -> tuple[str, ...]:
+    out = []
+    if not found:
+        out.append(
+            "Nothing like this is on record: when did it start, and what "
+            "changed shortly before?"
+        )
+    elif not helpful:
+        numbers = ", ".join(f"#{source.issue.number}" for source in found[:3])
+        out.append(
+            f"Similar to {numbers}, where nobody wrote down what helped: "
+            "does anyone remember?"
+        )
+    if len(causes) > 1:
+        numbers = " or the one of ".join(f"#{number}" for number in causes)
+        out.append(
+            f"Is the cause the one of {numbers}? Check that before running the steps."
+        )
+    asked = question.text[:READ_CHARACTERS]
+    if not signature(asked):
+        out.append("What is the exact error message or code?")
+    if len(set(words(asked))) < SHORT_QUESTION:
+        out.append("Which service and host is it, and who is affected?")
+    return tuple(out)
+
+
+def _summary(found: list[Source], helpful: list[Source]) -> str:
+    if not found:
+        return "No past issue is like this one; nothing can be recommended."
+    if not helpful:
+        return "Similar issues are on record, but none says what fixed it."
+    best = helpful[0].issue.summary
+    more = f"; {len(helpful) - 1} more with a known fix" if len(helpful) > 1 else ""
+    return f"Most like #{best.number}, {best.title} ({best.status}){more}."
+
+
+def _helpful(found: list[Source]) -> list[Source]:
+    """Return the sources that tell a fix and are close to the best of them."""
+    ranked = sorted(
+        (source for source in found if source.fix),
+        key=lambda source: -source.relevance * source.quality,
+    )
+    return [s for s in ranked if s.relevance >= CLOSE * ranked[0].relevance]
+
+
+def compose(question: Question, found: list[Source]) -> Composition:
+    """Return a suggestion from sources, most relevant first.
+
+    Without a source that tells a fix the confidence is 0 and there are questions.
+    """
+    helpful = _helpful(found)
+    citations = _Citations()
+    if not helpful:
+        questions = _questions(question, found, helpful, [])
+        return Composition(0.0, _summary(found, helpful), (), (), (), (), questions, ())
+    overall = confidence(_features(helpful, found))
+    causes = _causes(citations, helpful, overall)
+    cited = {item.id: item.issue for item in citations.used.values()}
+    told = [cited[name] for cause in causes for name in cause.evidence]
+    best = helpful[0]
+    near = [s for s in helpful[1:2] if s.relevance >= RUNNER_UP * best.relevance]
+
+    def steps() -> Iterator[tuple[Source, SourceSpan]]:
+        yield from ((best, item) for item in _step_items(best))
+        for source in near:
+            yield from ((source, i) for i in _step_items(source)[:RUNNER_UP_STEPS])
+
+    def checks(section: Section) -> Iterator[tuple[Source, SourceSpan]]:
+        for source in (best, *near):
+            items = source.of(section)
+            yield from ((source, item) for item in items)
+            if items:
+                return
+
+    return Composition(
+        overall,
+        _summary(found, helpful),
+        causes,
+        _steps(citations, _distinct(steps(), MOST_STEPS)),
+        _steps(citations, _distinct(checks(Section.VALIDATION), MOST_CHECKS)),
+        _steps(citations, _distinct(checks(Section.ROLLBACK), MOST_CHECKS)),
+        _questions(question, found, helpful, told),
+        tuple(citations.used.values()),
+    )

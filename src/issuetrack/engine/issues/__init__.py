@@ -1,0 +1,1 @@
+"""Issues, what can be done with them and what fixed them."""

@@ -1,0 +1,400 @@
+"""What can be done with issues.
+
+Every change is written with its events, its audit entry and its index work in one
+transaction.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, func, select
+
+from issuetrack.engine.errors import ConflictError, UsageError
+from issuetrack.engine.identity import audit
+from issuetrack.engine.identity.policy import Permission, authorize
+from issuetrack.engine.identity.users import Actor
+from issuetrack.engine.issues import query as query_language
+from issuetrack.engine.issues import records, workflow
+from issuetrack.engine.issues.history import record_event
+from issuetrack.engine.issues.records import IssueRecord, IssueSummary
+from issuetrack.engine.issues.resolution import (
+    Fix,
+    Remark,
+    carries_fix,
+    says_something,
+)
+from issuetrack.engine.issues.resolving import put_resolution, remine
+from issuetrack.engine.issues.texts import (
+    checked_body,
+    checked_title,
+    clean_line,
+    optional_line,
+)
+from issuetrack.engine.retrieval.indexing import enqueue
+from issuetrack.engine.store.database import Database
+from issuetrack.engine.store.tables import Comment, Issue
+from issuetrack.engine.store.types import (
+    CommentKind,
+    IssueStatus,
+    IssueType,
+    Priority,
+    ResolutionHow,
+    Role,
+)
+from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
+
+Clock = Callable[[], datetime]
+EXPORT_BATCH = 200
+
+
+@dataclass(frozen=True)
+class IssueDraft:
+    """The fields that a person gives a new issue."""
+
+    title: str
+    body: str = ""
+    type: IssueType = IssueType.INCIDENT
+    priority: Priority | None = None
+    service: str | None = None
+    site: str | None = None
+    category: str | None = None
+    labels: tuple[str, ...] = ()
+    assignee: str | None = None
+
+
+class IssueService:
+    """The issues of one workspace."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def get(self, actor: Actor, name: str) -> IssueRecord:
+        """Return an issue named by `#17`, its key or its url.
+
+        Raises:
+            NotFoundError: there is no such issue.
+        """
+        authorize(actor, Permission.READ)
+        with self._database.read() as uow:
+            return records.record(uow, records.find(uow, name))
+
+    def matching(
+        self, actor: Actor, query: str = "", sort: str = "-updated", limit: int = 50
+    ) -> tuple[list[IssueSummary], int]:
+        """Return the issues that fit a query, and how many fit in all.
+
+        Raises:
+            QuerySyntaxError: the query or the sort is wrong.
+        """
+        authorize(actor, Permission.READ)
+        conditions = query_language.parse(query).conditions
+        order = query_language.order(sort)
+        with self._database.read() as uow:
+            total = uow.session.exec(
+                select(func.count()).select_from(Issue).where(*conditions)
+            ).one()
+            rows = uow.session.exec(
+                select(Issue).where(*conditions).order_by(*order).limit(limit)
+            ).all()
+            return records.summaries(uow, rows), total
+
+    def summaries(self, actor: Actor, numbers: list[int]) -> dict[int, IssueSummary]:
+        """Return list entries by number."""
+        authorize(actor, Permission.READ)
+        with self._database.read() as uow:
+            rows = uow.session.exec(
+                select(Issue).where(col(Issue.number).in_(numbers))
+            ).all()
+            return {s.number: s for s in records.summaries(uow, rows)}
+
+    def every(self, actor: Actor, query: str = "") -> Iterator[IssueRecord]:
+        """Yield every issue that fits a query in the order of numbers.
+
+        Raises:
+            QuerySyntaxError: the query is wrong.
+        """
+        authorize(actor, Permission.EXPORT)
+        conditions = query_language.parse(query).conditions
+        last = 0
+        while True:
+            with self._database.read() as uow:
+                rows = uow.session.exec(
+                    select(Issue)
+                    .where(col(Issue.number) > last, *conditions)
+                    .order_by(col(Issue.number))
+                    .limit(EXPORT_BATCH)
+                ).all()
+                batch = [records.record(uow, row) for row in rows]
+            if not batch:
+                return
+            yield from batch
+            last = batch[-1].number
+
+    def create(self, actor: Actor, draft: IssueDraft) -> IssueRecord:
+        """Open a new issue.
+
+        Raises:
+            UsageError: the title is empty or the body too long.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        title, body = checked_title(draft.title), checked_body(draft.body)
+        now, row_uuid = self._clock(), new_uuid()
+        with self._database.write() as uow:
+            row = Issue(
+                uuid=row_uuid,
+                type=draft.type,
+                status=IssueStatus.OPEN,
+                priority=draft.priority,
+                service=optional_line(draft.service),
+                site=optional_line(draft.site),
+                category=optional_line(draft.category),
+                labels=[clean_line(label) for label in draft.labels],
+                reporter=actor.name,
+                assignee=optional_line(draft.assignee),
+                title=title,
+                body=uow.seal_optional("issue", "body", row_uuid, body),
+                created_at=now,
+                updated_at=now,
+            )
+            uow.session.add(row)
+            uow.session.flush()
+            assert row.number is not None
+            after = {f.name: getattr(draft, f.name) for f in fields(draft)}
+            self._finish(uow, actor, row, now, "issue.create", None, after)
+            return records.record(uow, row)
+
+    def edit(
+        self,
+        actor: Actor,
+        name: str,
+        changes: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+    ) -> IssueRecord:
+        """Change fields of an issue: those of `IssueDraft`.
+
+        Args:
+            actor: who changes it.
+            name: the issue.
+            changes: new values by field; None empties a field.
+            revision: the revision that was read; None to overwrite whatever is there.
+
+        Raises:
+            ConflictError: the issue was changed since it was read.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        unknown = set(changes) - {f.name for f in fields(IssueDraft)}
+        if unknown:
+            raise UsageError(f"cannot edit {', '.join(sorted(unknown))}")
+        now = self._clock()
+        with self._database.write() as uow:
+            row = records.find(uow, name)
+            if revision is not None and row.revision != revision:
+                raise ConflictError(
+                    f"#{row.number} was changed by somebody else meanwhile",
+                    f"look at it again: issuetrack issue show {row.number}",
+                )
+            before, after = self._apply(uow, actor, row, changes, now)
+            if after:
+                self._finish(uow, actor, row, now, "issue.edit", before, after)
+            return records.record(uow, row)
+
+    def _apply(
+        self,
+        uow: UnitOfWork,
+        actor: Actor,
+        row: Issue,
+        changes: Mapping[str, Any],
+        now: datetime,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for field, value in changes.items():
+            if field == "body":
+                old = uow.open_optional("issue", "body", row.uuid, row.body) or ""
+                new: Any = checked_body(value or "")
+                stored: Any = uow.seal_optional("issue", "body", row.uuid, new)
+            else:
+                old = getattr(row, field)
+                new = stored = _stored(field, value)
+            if new == old:
+                continue
+            setattr(row, field, stored)
+            before[field], after[field] = old, new
+            shown = field != "body"
+            record_event(
+                uow, actor, row, now, field, old if shown else "", new if shown else ""
+            )
+        return before, after
+
+    def assign(self, actor: Actor, name: str, assignee: str | None) -> IssueRecord:
+        """Give an issue to somebody, or to nobody."""
+        return self.edit(actor, name, {"assignee": assignee})
+
+    def comment(
+        self,
+        actor: Actor,
+        name: str,
+        body: str,
+        kind: CommentKind = CommentKind.PUBLIC,
+    ) -> IssueRecord:
+        """Add a comment.
+
+        Raises:
+            UsageError: it is empty or too long.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        if not body.strip():
+            raise UsageError("the comment is empty", "say what you saw or did")
+        text, now = checked_body(body), self._clock()
+        with self._database.write() as uow:
+            row = records.find(uow, name)
+            self._add_comment(uow, actor, row, text, kind, now)
+            self._finish(
+                uow,
+                actor,
+                row,
+                now,
+                "issue.comment",
+                None,
+                {"kind": kind, "body": text},
+            )
+            return records.record(uow, row)
+
+    @staticmethod
+    def _add_comment(
+        uow: UnitOfWork,
+        actor: Actor,
+        row: Issue,
+        text: str,
+        kind: CommentKind,
+        now: datetime,
+    ) -> None:
+        assert row.number is not None
+        uuid = new_uuid()
+        reader = Role.ENGINEER if kind is CommentKind.WORK_NOTE else Role.VIEWER
+        uow.session.add(
+            Comment(
+                uuid=uuid,
+                issue_number=row.number,
+                kind=kind,
+                author=actor.name,
+                body=uow.seal("comment", "body", uuid, text, reader),
+                carries_fix=carries_fix(
+                    Remark(actor.name, kind, text, ""), row.assignee
+                ),
+                created_at=now,
+            )
+        )
+        uow.session.flush()
+
+    def set_status(
+        self, actor: Actor, name: str, status: IssueStatus, comment: str | None = None
+    ) -> IssueRecord:
+        """Move an issue to another status; a finished one has its fix looked for.
+
+        Raises:
+            UsageError: it is there already, or cannot get there.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        now = self._clock()
+        with self._database.write() as uow:
+            row = records.find(uow, name)
+            before = row.status
+            self._move(uow, actor, row, status, now)
+            if comment:
+                self._add_comment(uow, actor, row, comment, CommentKind.PUBLIC, now)
+            remine(uow, row, None, now)
+            self._finish(
+                uow,
+                actor,
+                row,
+                now,
+                f"issue.{status}",
+                {"status": before},
+                {"status": status, "comment": comment},
+            )
+            return records.record(uow, row)
+
+    def resolve(self, actor: Actor, name: str, text: str) -> IssueRecord:
+        """Resolve an issue, saying what fixed it; again to correct what was said.
+
+        Raises:
+            UsageError: the text says nothing.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        if not says_something(text):
+            raise UsageError(
+                "that does not say what fixed it",
+                "give the cause and the steps in a sentence or more",
+            )
+        now = self._clock()
+        with self._database.write() as uow:
+            row = records.find(uow, name)
+            before = row.status
+            if before not in workflow.FINISHED:
+                self._move(uow, actor, row, IssueStatus.RESOLVED, now)
+            fix = Fix(
+                checked_body(text).strip(),
+                ResolutionHow.STATED,
+                "resolution",
+                Role.VIEWER,
+            )
+            put_resolution(uow, row, fix, now)
+            self._finish(
+                uow,
+                actor,
+                row,
+                now,
+                "issue.resolve",
+                {"status": before},
+                {"status": row.status, "resolution": fix.text},
+            )
+            return records.record(uow, row)
+
+    @staticmethod
+    def _move(
+        uow: UnitOfWork, actor: Actor, row: Issue, status: IssueStatus, now: datetime
+    ) -> None:
+        assert row.number is not None
+        workflow.check(row.number, row.status, status)
+        record_event(uow, actor, row, now, "status", row.status, status)
+        row.status = status
+        if status is IssueStatus.OPEN:
+            row.resolved_at = row.closed_at = None
+        elif status is IssueStatus.RESOLVED:
+            row.resolved_at = now
+        elif status is IssueStatus.CLOSED:
+            row.closed_at = now
+            row.resolved_at = row.resolved_at or now
+
+    @staticmethod
+    def _finish(
+        uow: UnitOfWork,
+        actor: Actor,
+        row: Issue,
+        now: datetime,
+        action: str,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any],
+    ) -> None:
+        assert row.number is not None
+        row.updated_at = now
+        if before is not None or action == "issue.comment":
+            row.revision += 1
+        uow.session.add(row)
+        entity = ("issue", str(row.number))
+        audit.record(uow, actor, now, action, entity, before=before, after=after)
+        enqueue(uow, [row.number], now)
+
+
+def _stored(field: str, value: Any) -> Any:
+    """Return a new value of a field as it is stored."""
+    if field == "title":
+        return checked_title(value)
+    if field == "labels":
+        return [clean_line(label) for label in value or ()]
+    return optional_line(value) if type(value) is str else value

@@ -1,0 +1,1 @@
+"""Finding past issues by words and by meaning."""

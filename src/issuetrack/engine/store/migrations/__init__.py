@@ -1,0 +1,1 @@
+"""Schema versions, forward only. The file's version changes with its tables."""

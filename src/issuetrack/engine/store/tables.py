@@ -1,0 +1,284 @@
+"""The tables; their names are the vocabulary of the whole program.
+
+Columns of type `bytes` named for text (`body`, `text`, `payload`, ...) hold
+sealed values: see `encryption`. Rows never leave a unit of work.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from issuetrack.engine.store.types import (
+    ChunkKind,
+    CommentKind,
+    IssueStatus,
+    IssueType,
+    PrincipalKind,
+    Priority,
+    RecommendationKind,
+    ResolutionHow,
+    Role,
+    UtcDateTime,
+    enum_column,
+)
+
+
+def moment(*, nullable: bool = False, index: bool = False) -> Any:
+    """Return a column for a moment in UTC."""
+    return Field(default=None, sa_type=UtcDateTime, nullable=nullable, index=index)
+
+
+def words(kind: Any, *, nullable: bool = False, index: bool = False) -> Any:
+    """Return a column for one word of an enumeration."""
+    return Field(
+        default=None, sa_type=enum_column(kind), nullable=nullable, index=index
+    )
+
+
+def owned_by(table_key: str) -> Any:
+    """Return an indexed foreign key whose rows go with their owner."""
+    return Field(
+        sa_column=Column(
+            Integer,
+            ForeignKey(table_key, ondelete="CASCADE"),
+            nullable=False,
+            index=True,
+        )
+    )
+
+
+class Setting(SQLModel, table=True):
+    """A named value of the workspace: identity, policy, index state."""
+
+    __tablename__ = "setting"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class User(SQLModel, table=True):
+    """A principal: a person, a service or the recovery key."""
+
+    __tablename__ = "user"
+    uuid: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    kind: PrincipalKind = words(PrincipalKind)
+    role: Role = words(Role)
+    sealing_key: bytes
+    signing_key: bytes
+    disabled: bool = False
+    created_at: datetime = moment()
+
+
+class Source(SQLModel, table=True):
+    """Where issues come from: a tracker or a named import."""
+
+    __tablename__ = "source"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    name: str = Field(unique=True)
+    kind: str
+    base_url: str | None = None
+    scope: str | None = None
+    cursor: str | None = None
+    token: bytes | None = None
+    created_at: datetime = moment()
+
+
+class Issue(SQLModel, table=True):
+    """One issue, local or mirrored."""
+
+    __tablename__ = "issue"
+    __table_args__ = (UniqueConstraint("source_id", "external_key"),)
+    number: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    source_id: int | None = Field(default=None, foreign_key="source.id")
+    external_key: str | None = Field(default=None, index=True)
+    url: str | None = Field(default=None, index=True)
+    type: IssueType = words(IssueType)
+    status: IssueStatus = words(IssueStatus, index=True)
+    priority: Priority | None = words(Priority, nullable=True)
+    service: str | None = None
+    site: str | None = None
+    category: str | None = None
+    labels: list[str] = Field(default_factory=list, sa_type=JSON)
+    reporter: str | None = None
+    assignee: str | None = None
+    title: str
+    body: bytes | None = None
+    created_at: datetime = moment()
+    updated_at: datetime = moment(index=True)
+    resolved_at: datetime | None = moment(nullable=True)
+    closed_at: datetime | None = moment(nullable=True)
+    duplicate_of: int | None = Field(
+        default=None, foreign_key="issue.number", ondelete="SET NULL"
+    )
+    remote_digest: bytes | None = None
+    revision: int = 1
+
+
+class Comment(SQLModel, table=True):
+    """What somebody said on an issue."""
+
+    __tablename__ = "comment"
+    __table_args__ = (UniqueConstraint("issue_number", "external_key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int = owned_by("issue.number")
+    external_key: str | None = None
+    kind: CommentKind = words(CommentKind)
+    author: str | None = None
+    body: bytes
+    carries_fix: bool = False
+    created_at: datetime = moment()
+
+
+class IssueEvent(SQLModel, table=True):
+    """A change of one field of an issue."""
+
+    __tablename__ = "issue_event"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_number: int = owned_by("issue.number")
+    at: datetime = moment()
+    actor: str | None = None
+    field: str
+    before: str | None = None
+    after: str | None = None
+
+
+class Resolution(SQLModel, table=True):
+    """What fixed an issue, how that is known and who may read it."""
+
+    __tablename__ = "resolution"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int = Field(
+        sa_column=Column(
+            Integer,
+            ForeignKey("issue.number", ondelete="CASCADE"),
+            nullable=False,
+            unique=True,
+        )
+    )
+    text: bytes
+    reader: Role = words(Role)
+    how: ResolutionHow = words(ResolutionHow)
+    provenance: str
+    confirmed_by: str | None = None
+    created_at: datetime = moment()
+
+
+class Link(SQLModel, table=True):
+    """A relation of one issue to another thing."""
+
+    __tablename__ = "link"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_number: int = owned_by("issue.number")
+    kind: str
+    target: str
+
+
+class Recommendation(SQLModel, table=True):
+    """An answer that was given, with all that is needed to see why."""
+
+    __tablename__ = "recommendation"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int | None = Field(
+        default=None, foreign_key="issue.number", ondelete="SET NULL"
+    )
+    kind: RecommendationKind = words(RecommendationKind)
+    actor: str
+    question: bytes
+    payload: bytes
+    confidence: float
+    model: str
+    seed: int | None = None
+    prompt_hash: str | None = None
+    latency_ms: float
+    created_at: datetime = moment()
+
+
+class Rating(SQLModel, table=True):
+    """A person's judgement of a recommendation, 1 to 5 stars."""
+
+    __tablename__ = "rating"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    recommendation_id: int = owned_by("recommendation.id")
+    rater: str
+    stars: int
+    feedback: bytes | None = None
+    created_at: datetime = moment()
+
+
+class Quarantine(SQLModel, table=True):
+    """A record that could not be taken in, kept for a second look."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (UniqueConstraint("source_id", "origin", "record_digest"),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    source_id: int | None = Field(default=None, foreign_key="source.id")
+    origin: str
+    line: int | None = None
+    reason: str
+    record_digest: bytes
+    record: bytes
+    created_at: datetime = moment()
+
+
+class Chunk(SQLModel, table=True):
+    """A piece of a document that the vector index knows."""
+
+    __tablename__ = "chunk"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int = owned_by("issue.number")
+    kind: ChunkKind = words(ChunkKind)
+    source_row: int | None = None
+    ordinal: int
+    heading: str | None = None
+    text: bytes
+    content_hash: bytes = Field(index=True)
+
+
+class ChunkVector(SQLModel, table=True):
+    """The raw embedding of a text, found by the hash of the text."""
+
+    __tablename__ = "chunk_vector"
+    content_hash: bytes = Field(primary_key=True)
+    vector: bytes
+
+
+class IndexQueue(SQLModel, table=True):
+    """Issues whose index entries are out of date."""
+
+    __tablename__ = "index_queue"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = Field(default=None, primary_key=True)
+    issue_number: int = Field(index=True)
+    queued_at: datetime = moment()
+
+
+class AuditEntry(SQLModel, table=True):
+    """One link of the audit chain."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("audit_entry_entity", "entity_type", "entity_id"),)
+    sequence: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False)
+    )
+    at: datetime = moment()
+    actor: str
+    role: Role = words(Role)
+    action: str
+    entity_type: str
+    entity_id: str
+    change: bytes
+    before_digest: bytes | None = None
+    after_digest: bytes | None = None
+    previous_hash: bytes
+    hash: bytes
+    signature: bytes

@@ -1,0 +1,98 @@
+"""The docs name everything there is, and nothing that there is not."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from issuetrack.cli.diagnostics import EXIT_CODES, INTERRUPTED, PARTIAL
+from issuetrack.cli.main import app
+from issuetrack.connectors.files import CSV_HEADERS
+from issuetrack.engine.issues.query import COLUMNS, SORTS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
+FORMATS = (DOCS / "import-formats.md").read_text(encoding="utf-8")
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield every command with its full name."""
+
+    def walk(prefix: str, command: Any) -> Iterator[tuple[str, Any]]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield prefix, command
+            return
+        for name, child in children.items():
+            yield from walk(f"{prefix} {name}".strip(), child)
+
+    yield from walk("", typer.main.get_command(app))
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Yield every long option with the command that takes it."""
+    for name, command in commands():
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                yield name, max(parameter.opts, key=len)
+
+
+def test_commands_are_found() -> None:
+    """The walk sees the commands; otherwise the tests below prove nothing."""
+    names = [name for name, _ in commands()]
+    assert {"init", "issue list", "index rebuild", "eval duplicates"} <= set(names)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_is_documented(name: str) -> None:
+    """docs/commands.md names each command."""
+    verb = name.split()[-1]
+    assert f"`{name}" in COMMANDS or re.search(
+        rf"`issue \w+`.*`issue {verb}`", COMMANDS
+    )
+
+
+@pytest.mark.parametrize(("name", "option"), sorted(set(options())))
+def test_every_option_is_documented(name: str, option: str) -> None:
+    """docs/commands.md or docs/import-formats.md names each option."""
+    documented = COMMANDS + FORMATS
+    own = ("--title", "--body", "--type", "--priority", "--service", "--site")
+    elided = name == "issue edit" and option in (
+        *own,
+        "--category",
+        "--label",
+        "--assignee",
+    )
+    assert option in documented or elided
+
+
+@pytest.mark.parametrize(
+    "code", sorted({0, 1, PARTIAL, INTERRUPTED, *EXIT_CODES.values()})
+)
+def test_every_exit_code_is_documented(code: int) -> None:
+    """docs/commands.md tells what each exit code means."""
+    assert f"\n| {code} |" in COMMANDS
+
+
+@pytest.mark.parametrize("word", [*COLUMNS, *SORTS])
+def test_every_query_word_is_documented(word: str) -> None:
+    """docs/commands.md names each column of the query language."""
+    assert f"`{word}`" in COMMANDS
+
+
+@pytest.mark.parametrize("field", [*CSV_HEADERS, "comments"])
+def test_every_import_field_is_documented(field: str) -> None:
+    """docs/import-formats.md names each field."""
+    assert f"`{field}`" in FORMATS
+
+
+def test_every_environment_variable_is_documented() -> None:
+    """docs/commands.md names each ISSUETRACK_ variable that the source reads."""
+    source = Path(__file__).resolve().parents[2] / "src"
+    text = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    names = set(re.findall(r"ISSUETRACK_[A-Z_]+[A-Z]", text))
+    assert "ISSUETRACK_DB" in names
+    assert {name for name in names if name not in COMMANDS} == set()

@@ -1,0 +1,346 @@
+"""The five forms of output, the envelope, and what goes to which stream."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import FIX, LOCAL_FIX, LOCAL_TITLE, Cli, Done, write_jsonl
+
+ENVELOPE = ["schema", "command", "data", "warnings"]
+FAILURE = ["schema", "command", "error"]
+SUMMARY = [
+    "number",
+    "key",
+    "url",
+    "source",
+    "type",
+    "status",
+    "priority",
+    "service",
+    "site",
+    "category",
+    "labels",
+    "reporter",
+    "assignee",
+    "title",
+    "created_at",
+    "updated_at",
+    "resolved_at",
+    "closed_at",
+    "duplicate_of",
+    "revision",
+]
+ISSUE = [*SUMMARY, "body", "comments", "events", "resolution"]
+COMMENT = ["id", "key", "kind", "author", "body", "created_at"]
+EVENT = ["at", "actor", "field", "before", "after"]
+RESOLUTION = ["text", "how", "provenance", "reader"]
+MATCH = ["number", "key", "title", "status", "url", "score", "explain"]
+SUGGESTION = [
+    "recommendation",
+    "issue",
+    "confidence",
+    "summary",
+    "root_causes",
+    "steps",
+    "validation",
+    "rollback",
+    "questions",
+    "similar",
+    "evidence",
+]
+INDEX = ["issues", "indexed", "queued", "chunks", "embeddings", "model"]
+IMPORT = [
+    "source",
+    "dry_run",
+    "read",
+    "created",
+    "updated",
+    "unchanged",
+    "comments",
+    "resolutions",
+    "skipped",
+    "quarantined",
+    "problems",
+]
+READING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
+    ("issue list", (), SUMMARY),
+    ("issue show", ("OPS-1",), ISSUE),
+    ("search", ("Portal certificate expired",), MATCH),
+    ("similar", ("OPS-4",), MATCH),
+    ("suggest", ("OPS-4",), SUGGESTION),
+    ("index status", (), [*INDEX, "model_matches"]),
+    ("doctor", (), ["check", "ok", "detail", "remedy"]),
+)
+WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
+    ("issue new", (LOCAL_TITLE,), ISSUE),
+    ("issue edit", ("3", "--priority", "P2"), ISSUE),
+    ("issue comment", ("3", "Looked at it."), ISSUE),
+    ("issue assign", ("3", "oncall"), ISSUE),
+    ("issue start", ("3",), ISSUE),
+    ("issue close", ("3",), ISSUE),
+    ("issue reopen", ("3",), ISSUE),
+    ("issue resolve", ("3", LOCAL_FIX), ISSUE),
+    ("resolve", ("3", LOCAL_FIX), ISSUE),
+    ("rate", ("R1", "4"), ["recommendation", "stars", "rater"]),
+    ("index update", (), ["issues", "chunks", "embedded", "seconds"]),
+    ("index rebuild", (), ["issues", "chunks", "embedded", "seconds"]),
+)
+
+
+def rows_of(data: Any) -> list[dict[str, Any]]:
+    """Return the rows of what an envelope holds."""
+    return data if isinstance(data, list) else [data]
+
+
+def checked(done: Done, command: str) -> Any:
+    """Return the data of an envelope after a look at the envelope itself."""
+    assert list(done.envelope) == ENVELOPE
+    assert done.envelope["schema"] == "issuetrack/v1"
+    assert done.envelope["command"] == command
+    return done.data
+
+
+def test_json_of_every_command_is_one_envelope(past_cli: Cli, tmp_path: Path) -> None:
+    """Every command answers JSON with its full name, all keys and no talk."""
+    for command, arguments, keys in (*READING, *WRITING):
+        done = past_cli(*command.split(), *arguments, "--output", "json")
+        rows = rows_of(checked(done, command))
+        assert rows, command
+        assert all(list(row) == keys for row in rows), command
+        assert done.envelope["warnings"] == []
+        assert done.err == ""
+
+
+def test_json_of_import_is_one_envelope(past_cli: Cli, tmp_path: Path) -> None:
+    """`import` answers with its counts and its problems."""
+    file = write_jsonl(tmp_path / "new.jsonl", {"key": "N-1", "title": "new"})
+    done = past_cli("import", str(file), "--no-index", "-o", "json")
+    data = checked(done, "import")
+    assert set(data) == set(IMPORT)
+    assert (data["read"], data["created"], data["problems"]) == (1, 1, [])
+
+
+def test_json_of_init_is_one_envelope(past_cli: Cli, tmp_path: Path) -> None:
+    """`init` answers with where things are and the recovery key."""
+    path = tmp_path / "other.db"
+    done = past_cli("--db", str(path), "init", "--output", "json")
+    data = checked(done, "init")
+    assert list(data) == ["database", "key_file", "owner", "recovery_key"]
+    assert (data["database"], data["key_file"]) == (str(path), f"{path}.keys")
+
+
+def test_json_of_evaluation_is_one_envelope(cli: Cli, tmp_path: Path) -> None:
+    """`eval duplicates` answers with one row for each leg."""
+    issues = write_jsonl(
+        tmp_path / "issues.jsonl",
+        {"key": "A", "title": "disk full"},
+        {"key": "B", "title": "disk is full"},
+    )
+    pairs = write_jsonl(tmp_path / "pairs.jsonl", {"a": "A", "b": "B"})
+    done = cli("eval", "duplicates", str(issues), str(pairs), "-o", "json")
+    data = checked(done, "eval duplicates")
+    assert [row["leg"] for row in data] == ["lexical", "vector", "both"]
+    assert all(row["queries"] == 2 and row["mrr"] == 1.0 for row in data)
+
+
+def test_default_verbs_name_themselves_in_full(past_cli: Cli) -> None:
+    """A noun without a verb is its default verb, in the envelope too."""
+    assert past_cli("-o", "json", "issue").envelope["command"] == "issue list"
+    assert past_cli("-o", "json", "index").envelope["command"] == "index status"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "markdown", "table"])
+def test_every_command_has_every_form(past_cli: Cli, form: str) -> None:
+    """Every command prints its data in every form, and no talk beside it."""
+    for command, arguments, _ in (*READING, *WRITING):
+        done = past_cli(*command.split(), *arguments, "--output", form)
+        assert done.err == "", command
+        assert done.out.endswith("\n"), command
+        assert not done.out.startswith('{\n  "schema"'), command
+        if form == "jsonl":
+            assert all(json.loads(line) for line in done.out.splitlines())
+        elif form == "csv":
+            header, *rows = csv.reader(io.StringIO(done.out))
+            assert rows, command
+            assert all(len(row) == len(header) for row in rows), command
+        elif form == "markdown":
+            assert done.out.startswith(("# ", "| ")), command
+
+
+@pytest.mark.parametrize("command", [entry[0] for entry in READING[:4]])
+def test_json_lines_are_the_bare_rows(past_cli: Cli, command: str) -> None:
+    """jsonl holds what the envelope's data holds, a row a line."""
+    arguments = next(entry[1] for entry in READING if entry[0] == command)
+    whole = past_cli(*command.split(), *arguments, "-o", "json").data
+    lines = past_cli(*command.split(), *arguments, "-o", "jsonl").out.splitlines()
+    assert [json.loads(line) for line in lines] == rows_of(whole)
+
+
+def test_csv_has_every_field_of_a_row(past_cli: Cli) -> None:
+    """csv has the columns of the rows in JSON, and times in ISO form."""
+    rows = past_cli("issue", "list", "-o", "json").data
+    read = list(csv.DictReader(io.StringIO(past_cli("issue", "list", "-o", "csv").out)))
+    assert list(read[0]) == SUMMARY
+    assert [r["created_at"] for r in read] == [r["created_at"] for r in rows]
+    assert [r["title"] for r in read] == [r["title"] for r in rows]
+
+
+def test_csv_has_the_same_header_when_empty(past_cli: Cli) -> None:
+    """The header of a csv does not depend on whether there are rows."""
+    full = past_cli("issue", "list", "-o", "csv").out.splitlines()[0]
+    empty = past_cli("issue", "list", "nosuchword", "-o", "csv").out.splitlines()[0]
+    assert empty == full
+
+
+def test_environment_names_the_form(
+    past_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ISSUETRACK_OUTPUT is the default, and --output goes before it."""
+    monkeypatch.setenv("ISSUETRACK_OUTPUT", "json")
+    assert past_cli("issue", "list").envelope["command"] == "issue list"
+    assert past_cli("issue", "list", "-o", "csv").out.startswith("number,")
+    assert past_cli("-o", "csv", "issue", "list").out.startswith("number,")
+    failed = past_cli("issue", "show", "99", code=7)
+    assert failed.envelope["error"]["code"] == "not_found"
+
+
+def test_environment_with_an_unknown_form_is_refused(
+    past_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ISSUETRACK_OUTPUT that names no form is a wrong use, and says the forms."""
+    monkeypatch.setenv("ISSUETRACK_OUTPUT", "xml")
+    done = past_cli("issue", "list", code=2)
+    assert done.out == ""
+    assert "try: use one of: table, json, jsonl, csv, markdown" in done.err
+
+
+def test_unknown_form_stops_before_anything_is_done(
+    past_cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A wrong ISSUETRACK_OUTPUT costs nobody the recovery key, which is shown once."""
+    monkeypatch.setenv("ISSUETRACK_OUTPUT", "xml")
+    path = tmp_path / "other.db"
+    past_cli("--db", str(path), "init", code=2)
+    assert not path.exists()
+
+
+def test_absent_values_are_null(past_cli: Cli) -> None:
+    """What is not known is null in JSON, never missing."""
+    done = past_cli("issue", "show", "5", "-o", "json")
+    nothing = ("key", "url", "source", "priority", "service", "site", "category")
+    assert all(done.data[name] is None for name in nothing)
+    assert done.data["labels"] == []
+    assert done.data["duplicate_of"] is None
+    row = past_cli("similar", "5", "-o", "json").data[0]
+    assert row["explain"] is None
+
+
+def test_issue_in_json_is_complete(past_cli: Cli) -> None:
+    """`issue show` gives text, comments, history and the fix with its origin."""
+    data = past_cli("issue", "show", "OPS-1", "-o", "json").data
+    assert [list(c) for c in data["comments"]] == [COMMENT, COMMENT]
+    assert [c["kind"] for c in data["comments"]] == ["public", "work_note"]
+    assert list(data["resolution"]) == RESOLUTION
+    assert data["resolution"]["text"] == FIX.strip()
+    assert data["resolution"]["how"] == "stated"
+    moved = past_cli("issue", "reopen", "OPS-1", "-o", "json").data
+    assert [list(event) for event in moved["events"]] == [EVENT]
+    assert (moved["events"][0]["before"], moved["events"][0]["after"]) == (
+        "closed",
+        "open",
+    )
+
+
+def test_matches_name_issues_without_a_key(past_cli: Cli) -> None:
+    """An issue of this workspace has key null and its number."""
+    rows = past_cli("search", LOCAL_TITLE, "-o", "json").data
+    assert list(rows[0]) == MATCH
+    assert (rows[0]["number"], rows[0]["key"], rows[0]["url"]) == (5, None, None)
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_explain_tells_what_made_up_a_score(past_cli: Cli) -> None:
+    """--explain gives each leg, and the legs add up to the score."""
+    rows = past_cli("similar", "OPS-4", "--explain", "-o", "json").data
+    part = ["leg", "strength", "standard_score", "weight", "adds"]
+    for row in rows:
+        assert [list(entry) for entry in row["explain"]] == [part] * 4
+        assert sum(e["adds"] for e in row["explain"]) == pytest.approx(
+            row["score"], abs=1e-3
+        )
+    shown = past_cli("similar", "OPS-4", "--explain").out
+    assert "vector_title" in shown or "vector" in shown
+
+
+def test_warnings_stand_in_the_envelope_and_on_stderr(past_cli: Cli) -> None:
+    """A warning is told to people and to programs; stdout stays one JSON value."""
+    done = past_cli("issue", "list", "--limit", "1", "-o", "json")
+    assert done.envelope["warnings"] == ["1 of 5 shown; see more with --limit 5"]
+    assert done.err == "warning: 1 of 5 shown; see more with --limit 5\n"
+
+
+def test_nothing_found_is_success(past_cli: Cli) -> None:
+    """An empty list is an answer: exit code 0 in every form."""
+    for form in ("table", "json", "jsonl", "csv", "markdown"):
+        done = past_cli("issue", "list", "nosuchword", "-o", form)
+        assert done.err == ""
+    assert past_cli("issue", "list", "nosuchword", "-o", "json").data == []
+    assert past_cli("issue", "list", "nosuchword", "-o", "jsonl").out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "error", "code"),
+    [
+        (("issue", "list", "--bogus"), "issue list", "usage", 2),
+        (("bogus",), "", "usage", 2),
+        (("issue", "bogus"), "issue", "usage", 2),
+        (("issue", "list", "status:bogus"), "issue list", "usage", 2),
+        (("issue", "show", "99"), "issue show", "not_found", 7),
+        (("import", "missing.jsonl"), "import", "not_found", 7),
+        (("issue", "new"), "issue new", "input_needed", 5),
+        (("resolve", "3"), "resolve", "input_needed", 5),
+        (("init",), "init", "workspace_exists", 1),
+    ],
+)
+@pytest.mark.parametrize("option", ["--output=json", "-o json", "--output json"])
+def test_failure_has_an_envelope(
+    past_cli: Cli,
+    arguments: tuple[str, ...],
+    command: str,
+    error: str,
+    code: int,
+    option: str,
+) -> None:
+    """A failed command answers JSON with code, message and hint, and tells people."""
+    done = past_cli(*option.split(), *arguments, code=code)
+    assert list(done.envelope) == FAILURE
+    assert done.envelope["command"] == command
+    assert list(done.envelope["error"]) == ["code", "message", "hint"]
+    assert done.envelope["error"]["code"] == error
+    message, hint = (done.envelope["error"][name] for name in ("message", "hint"))
+    told = message.replace("\n  ", "\n    ")
+    assert f"error: {told}\n  try: {hint}\n" in done.err
+
+
+def test_failure_has_an_envelope_for_the_joined_option(past_cli: Cli) -> None:
+    """-ojson is --output json for wrong options too."""
+    done = past_cli("issue", "list", "-ojson", "--bogus", code=2)
+    assert done.envelope["error"]["code"] == "usage"
+
+
+def test_failure_without_json_leaves_stdout_empty(past_cli: Cli) -> None:
+    """What fails writes no data."""
+    for form in ("table", "jsonl", "csv", "markdown"):
+        assert past_cli("issue", "show", "99", "-o", form, code=7).out == ""
+
+
+def test_version_is_data(bare_cli: Cli) -> None:
+    """--version prints the version on stdout."""
+    done = bare_cli("--version")
+    assert done.out.strip().count(".") == 2
+    assert done.err == ""
