@@ -45,12 +45,6 @@ def test_github_issues(workspace: Workspace, form: FileFormat) -> None:
     assert (again.created, again.updated) == (0, 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="engine/sync/merge.py apply and service.py _foresee: a record that repeats "
-    "another of its batch is counted nowhere, and a dry run counts one that repeats "
-    "another batch's as new",
-)
 def test_every_record_is_counted(workspace: Workspace) -> None:
     """The counts add up to what was read, and a dry run foresees them."""
     path = data_file("github/real_issues.jsonl")

@@ -97,7 +97,9 @@ class Merge:
         issues: dict[str, RemoteIssue] = {}
         for item in items:
             if isinstance(item, RemoteIssue):
-                issues[clean_line(item.key)] = item
+                key = clean_line(item.key)
+                self.report.unchanged += 1 if key in issues else 0
+                issues[key] = item
             elif isinstance(item, BadRecord):
                 self._quarantine(item)
             elif isinstance(item, SkippedRecord):

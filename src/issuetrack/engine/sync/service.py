@@ -97,12 +97,13 @@ class ImportService:
         if not name:
             raise UsageError("the name of the source is empty", "use --source NAME")
         report = ImportReport(source=name, dry_run=dry_run)
+        seen: set[str] = set()
         for batch in _batches(items):
             if strict:
                 self._refuse_bad(batch, report)
             report.read += len(batch)
             if dry_run:
-                self._foresee(name, batch, report)
+                self._foresee(name, batch, report, seen)
             else:
                 self._merge(actor, name, kind, batch, report)
             if progress is not None:
@@ -142,8 +143,12 @@ class ImportService:
                 )
         report.add_batch(done)
 
-    def _foresee(self, name: str, batch: Sequence[Item], report: ImportReport) -> None:
-        issues = {clean_line(i.key): i for i in batch if isinstance(i, RemoteIssue)}
+    def _foresee(
+        self, name: str, batch: Sequence[Item], report: ImportReport, seen: set[str]
+    ) -> None:
+        remote = [item for item in batch if isinstance(item, RemoteIssue)]
+        issues = {clean_line(i.key): i for i in remote if clean_line(i.key) not in seen}
+        seen.update(issues)
         with self._database.read() as uow:
             known = dict(
                 uow.session.exec(
@@ -155,7 +160,7 @@ class ImportService:
                     )
                 ).all()
             )
-        foreseen = MergeReport()
+        foreseen = MergeReport(unchanged=len(remote) - len(issues))
         for key, issue in issues.items():
             if key not in known:
                 foreseen.created += 1
