@@ -40,6 +40,5 @@ class FindingService:
         question.check()
         with self._database.read() as uow:
             matches = self._search.find(uow, question, limit)
-            rows = [records.find(uow, str(match.issue)) for match in matches]
-            listed = records.summaries(uow, rows)
-            return list(zip(listed, matches, strict=True))
+            listed = records.by_number(uow, [match.issue for match in matches])
+            return [(listed[match.issue], match) for match in matches]

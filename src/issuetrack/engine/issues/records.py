@@ -141,6 +141,12 @@ def summaries(uow: UnitOfWork, rows: Sequence[Issue]) -> list[IssueSummary]:
     return [_summary(row, names.get(row.source_id)) for row in rows]
 
 
+def by_number(uow: UnitOfWork, numbers: Sequence[int]) -> dict[int, IssueSummary]:
+    """Return list entries by number; the ones that do not exist are left out."""
+    rows = uow.session.exec(select(Issue).where(col(Issue.number).in_(numbers))).all()
+    return {summary.number: summary for summary in summaries(uow, rows)}
+
+
 def _summary(row: Issue, source: str | None) -> IssueSummary:
     assert row.number is not None
     return IssueSummary(

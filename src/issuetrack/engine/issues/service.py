@@ -105,10 +105,7 @@ class IssueService:
         """Return list entries by number."""
         authorize(actor, Permission.READ)
         with self._database.read() as uow:
-            rows = uow.session.exec(
-                select(Issue).where(col(Issue.number).in_(numbers))
-            ).all()
-            return {s.number: s for s in records.summaries(uow, rows)}
+            return records.by_number(uow, numbers)
 
     def every(self, actor: Actor, query: str = "") -> Iterator[IssueRecord]:
         """Yield every issue that fits a query in the order of numbers.

@@ -57,7 +57,7 @@ class UnitOfWork:
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the driver's words (?) and return its rows."""
         result = self.session.connection().exec_driver_sql(statement, parameters)
-        return [tuple(row) for row in result] if result.returns_rows else []
+        return list(result.cursor.fetchall()) if result.returns_rows else []
 
     def sql_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         """Run a statement once for every row of parameters."""
