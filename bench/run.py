@@ -28,8 +28,8 @@ from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval import vector_index
 from issuetrack.engine.retrieval.search import Question
-from issuetrack.engine.store.database import library_versions
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.sqlcipher import library_versions
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 from synthetic import SyntheticModel, issues

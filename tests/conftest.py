@@ -2,22 +2,30 @@
 
 import ipaddress
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from issuetrack.engine.inference.llama import LlamaEmbedder
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.types import Role
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 
 KEY = "0123456789abcdef0123456789abcdef"
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -95,6 +103,95 @@ def make_workspace(
 def workspace(make_workspace: MakeWorkspace) -> Workspace:
     """Return an empty open workspace."""
     return make_workspace()
+
+
+MEMBERS = {
+    "owner": Role.ADMIN,
+    "second": Role.ADMIN,
+    "engineer": Role.ENGINEER,
+    "viewer": Role.VIEWER,
+    "exporter": Role.NONE,
+}
+
+
+def key_of(name: str) -> str:
+    """Return the key that a member of the team has in the environment."""
+    return f"the key of {name} in the environment"
+
+
+def secret_of(name: str) -> SlotSecret:
+    """Return the secret that opens the slot of a member of the team."""
+    return SlotSecret(SlotKind.ENVIRONMENT, key_of(name).encode())
+
+
+def copy_files(source: Path, target: Path) -> Path:
+    """Copy a closed workspace with its keys and its head, and return the copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for end in ("", ".keys", ".head"):
+        shutil.copy(f"{source}{end}", f"{target}{end}")
+    return target
+
+
+@dataclass
+class Team:
+    """One workspace with a principal of every role; `owner` and `second` are admins.
+
+    Attributes:
+        recovery_key: what opens it as the recovery principal.
+    """
+
+    path: Path
+    clock: Clock
+    recovery_key: str = ""
+    opened: list[Workspace] = field(default_factory=list)
+
+    def unlock(self, name: str) -> Unlock:
+        """Return what a member opens the workspace with."""
+        if name == "recovery":
+            return Unlock(recovery_key=self.recovery_key)
+        return Unlock(environment_key=key_of(name), user=name)
+
+    def open(self, name: str) -> Workspace:
+        """Open the workspace as a member, once more at each call."""
+        workspace = Workspace.open(self.path, self.unlock(name), clock=self.clock)
+        self.opened.append(workspace)
+        return workspace
+
+    def close(self) -> None:
+        """Close all that was opened."""
+        for workspace in self.opened:
+            workspace.close()
+        self.opened.clear()
+
+
+@pytest.fixture(scope="session")
+def team_template(tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """Return a closed workspace with its members, to be copied."""
+    team = Team(tmp_path_factory.mktemp("team") / "team.db", Clock())
+    owner, *others = MEMBERS
+    made = Workspace.create(team.path, owner, lambda _: [secret_of(owner)], team.clock)
+    team.recovery_key = made.recovery_key
+    workspace = team.open(owner)
+    for name in others:
+        workspace.accounts.add(
+            workspace.actor,
+            name,
+            MEMBERS[name],
+            lambda _, name=name: secret_of(name),  # type: ignore[misc]
+            service=MEMBERS[name] is Role.NONE,
+        )
+    team.close()
+    return team
+
+
+@pytest.fixture
+def team(team_template: Team, tmp_path: Path, clock: Clock) -> Iterator[Team]:
+    """Return a workspace with owner, second, engineer, viewer and exporter."""
+    path = copy_files(team_template.path, tmp_path / "team.db")
+    clock.now = team_template.clock.now
+    copied = Team(path, clock, team_template.recovery_key)
+    yield copied
+    copied.close()
 
 
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]

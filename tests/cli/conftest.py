@@ -12,19 +12,19 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import KEY
+from conftest import KEY, Team, copy_files, key_of
 from issuetrack.cli.main import run
 from issuetrack.connectors.files import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.issues.service import IssueDraft
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 
@@ -190,8 +190,8 @@ def write_jsonl(path: Path, *records: dict[str, Any]) -> Path:
 
 
 def copy_workspace(source: Path, target: Path) -> None:
-    """Copy a closed workspace with its keys."""
-    for end in ("", ".keys"):
+    """Copy a closed workspace with its keys and its head."""
+    for end in ("", ".keys", ".head"):
         shutil.copy(f"{source}{end}", f"{target}{end}")
 
 
@@ -265,6 +265,90 @@ def past_cli(
     monkeypatch.setenv("ISSUETRACK_KEY", KEY)
     copy_workspace(past_template, tmp_path / "test.db")
     return bare_cli
+
+
+class TeamCli:
+    """Runs the program as one of the members of a team.
+
+    Attributes:
+        folder: where its workspace is, as `test.db`.
+        recovery_key: what opens it as the recovery principal.
+    """
+
+    def __init__(
+        self,
+        cli: Cli,
+        monkeypatch: pytest.MonkeyPatch,
+        folder: Path,
+        recovery_key: str,
+    ) -> None:
+        self._cli = cli
+        self._monkeypatch = monkeypatch
+        self.folder = folder
+        self.recovery_key = recovery_key
+
+    def __call__(
+        self,
+        *arguments: str,
+        by: str | None = "owner",
+        code: int | None = 0,
+        env: Mapping[str, str] | None = None,
+        **variables: str,
+    ) -> Done:
+        """Run it by a member, by `recovery`, or by somebody without a key."""
+        environment = {**(env or {}), **variables}
+        if by == "recovery":
+            environment |= {"ISSUETRACK_RECOVERY_KEY": self.recovery_key}
+        elif by is not None:
+            environment |= {"ISSUETRACK_KEY": key_of(by)}
+        with self._monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return self._cli(*arguments, code=code)
+
+    def refused(
+        self,
+        *arguments: str,
+        code: int,
+        told: str,
+        by: str | None = "owner",
+        env: Mapping[str, str] | None = None,
+        **variables: str,
+    ) -> None:
+        """Check that a call fails, tells it once, and changes no key and no file."""
+        before, keys = self.files(), self.keys()
+        done = self(*arguments, by=by, code=code, env=env, **variables)
+        lines = done.err.splitlines()
+        assert sum(line.startswith("error: ") for line in lines) == 1, done.err
+        assert sum(line.startswith("  try: ") for line in lines) == 1, done.err
+        assert told in done.err
+        assert done.out == ""
+        assert (self.files(), self.keys()) == (before, keys)
+
+    def files(self) -> list[str]:
+        """Return the names of all files but those of the database and the home."""
+        return sorted(
+            str(path.relative_to(self.folder))
+            for path in self.folder.rglob("*")
+            if not path.name.startswith("test.db") and "home" not in path.parts
+        )
+
+    def keys(self) -> bytes:
+        """Return the content of the key file of the workspace."""
+        return (self.folder / "test.db.keys").read_bytes()
+
+
+@pytest.fixture
+def team_cli(
+    bare_cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    team_template: Team,
+) -> TeamCli:
+    """Return the program with the members of `team_template`."""
+    copy_files(team_template.path, tmp_path / "test.db")
+    monkeypatch.chdir(tmp_path)
+    return TeamCli(bare_cli, monkeypatch, tmp_path, team_template.recovery_key)
 
 
 Answer = tuple[bytes, bytes | Callable[["subprocess.Popen[bytes]"], None]]

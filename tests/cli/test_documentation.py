@@ -9,8 +9,10 @@ import pytest
 import typer
 
 from issuetrack.cli.diagnostics import EXIT_CODES, INTERRUPTED, PARTIAL
-from issuetrack.cli.main import app
+from issuetrack.cli.main import application
+from issuetrack.cli.output import markdown_table
 from issuetrack.connectors.files import CSV_HEADERS
+from issuetrack.engine.identity.policy import table
 from issuetrack.engine.issues.query import COLUMNS, SORTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -29,7 +31,7 @@ def commands() -> Iterator[tuple[str, Any]]:
         for name, child in children.items():
             yield from walk(f"{prefix} {name}".strip(), child)
 
-    yield from walk("", typer.main.get_command(app))
+    yield from walk("", typer.main.get_command(application()))
 
 
 def options() -> Iterator[tuple[str, str]]:
@@ -89,6 +91,25 @@ def test_every_import_field_is_documented(field: str) -> None:
     assert f"`{field}`" in FORMATS
 
 
+def test_permissions_are_documented() -> None:
+    """docs/commands.md has the table of permissions as the program has it."""
+    rows = list(table())
+    assert f"\n\n{markdown_table(rows, tuple(rows[0]))}\n\n" in COMMANDS
+
+
+def test_environment_is_said_with_its_option() -> None:
+    """docs/commands.md names the variable of each common option beside it."""
+    for name, command in commands():
+        for parameter in command.params:
+            named = re.search(r"\[env: (\w+)\]", getattr(parameter, "help", "") or "")
+            if named:
+                option = max(parameter.opts, key=len)
+                row = next(
+                    line for line in COMMANDS.splitlines() if f"| `{option}" in line
+                )
+                assert f"`{named[1]}`" in row, name
+
+
 def test_every_environment_variable_is_documented() -> None:
     """docs/commands.md names each ISSUETRACK_ variable that the source reads."""
     source = Path(__file__).resolve().parents[2] / "src"
@@ -96,3 +117,13 @@ def test_every_environment_variable_is_documented() -> None:
     names = set(re.findall(r"ISSUETRACK_[A-Z_]+[A-Z]", text))
     assert "ISSUETRACK_DB" in names
     assert {name for name in names if name not in COMMANDS} == set()
+
+
+def test_tests_named_in_the_docs_are_there() -> None:
+    """docs/security.md names test files that exist."""
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:cli|engine|faults)/[\w/]+\.py)`", text))
+    tests = Path(__file__).resolve().parents[1]
+
+    assert len(named) > 10
+    assert {name for name in named if not (tests / name).is_file()} == set()

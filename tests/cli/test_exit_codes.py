@@ -267,7 +267,7 @@ def _without(name: str) -> Callable[[str], str]:
 def _with_slot(**values: str) -> Callable[[str], str]:
     def change(text: str) -> str:
         content = json.loads(text)
-        content["principals"][0]["slots"][0] |= values
+        next(iter(content["slots"].values()))[0] |= values
         return json.dumps(content)
 
     return change
@@ -275,7 +275,7 @@ def _with_slot(**values: str) -> Callable[[str], str]:
 
 def _viewer(text: str) -> str:
     content = json.loads(text)
-    content["principals"][0]["role"] = "viewer"
+    content["log"][0]["role"] = "viewer"
     return json.dumps(content)
 
 
@@ -287,9 +287,10 @@ def _viewer(text: str) -> str:
         pytest.param(lambda _: "{}", id="no format"),
         pytest.param(lambda text: text[: len(text) // 2], id="cut off"),
         pytest.param(_viewer, id="another role"),
-        pytest.param(_without("principals"), id="no principals"),
-        pytest.param(_without("roles"), id="no roles"),
-        pytest.param(_without("page_key"), id="no page key"),
+        pytest.param(_without("log"), id="no log"),
+        pytest.param(_without("slots"), id="no slots"),
+        pytest.param(_without("sealed"), id="no sealed keys"),
+        pytest.param(_without("revision"), id="no revision"),
         pytest.param(_without("database"), id="no database"),
         pytest.param(_with_slot(wrapped="!!"), id="no base64"),
         pytest.param(_with_slot(kind="magic"), id="no such slot"),

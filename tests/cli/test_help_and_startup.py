@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from cli.conftest import Cli, in_words
-from issuetrack.cli.main import app
+from issuetrack.cli.main import application
 
 HEAVY = (
     "sqlmodel",
@@ -39,7 +39,7 @@ def walk(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...],
         yield from walk((*path, name), child)
 
 
-COMMANDS = list(walk((), typer.main.get_command(app)))
+COMMANDS = list(walk((), typer.main.get_command(application())))
 LEAVES = [(path, c) for path, c in COMMANDS if not hasattr(c, "commands")]
 
 

@@ -95,6 +95,10 @@ COMMANDS = {
     "export": ("export",),
     "rate": ("rate", "R1", "4", "--feedback", EVERYTHING),
     "index": ("index", "status"),
+    "trail": ("audit", "log"),
+    "trail of the import": ("audit", "log", "--entity", "source"),
+    "whole trail": ("audit", "export"),
+    "somebody": ("whoami",),
 }
 FAILURES = {
     "unknown issue": ("issue", "show", EVERYTHING),
@@ -107,6 +111,13 @@ FAILURES = {
     "missing file": ("eval", "duplicates", "x", f"no{OSC}\x9b2J\u202e.jsonl"),
     "wrong mapping": ("import", "x.csv", "--map", f"no{OSC}"),
     "wrong recommendation": ("rate", f"R{OSC}", "5"),
+    "unknown user": ("user", "show", EVERYTHING),
+    "wrong name": ("user", "add", EVERYTHING, "--new-key-file", "unmade.key"),
+    "wrong role": ("user", "role", "owner", f"x{OSC}\u202e"),
+    "wrong slot": ("key", "remove-slot", f"x{OSC}\u202e"),
+    "wrong moment": ("audit", "log", "--since", f"x{OSC}\u202e"),
+    "no backup": ("db", "restore", f"no{OSC}\x9b2J\u202e"),
+    "somebody else": ("--user", f"x{OSC}\u202e", "whoami"),
     "missing workspace": ("--db", f"no{OSC}\u202e.db", "issue", "list"),
     "missing key file": ("--key-file", f"no{OSC}\u202e.key", "issue", "list"),
 }

@@ -1,5 +1,7 @@
 """`init`: what opens a new workspace, and that nothing is left of a failed one."""
 
+import errno
+import os
 import re
 import stat
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from cli.conftest import Cli, Done, OnTerminal
 from conftest import KEY
+from issuetrack.engine.store.keyslots import KeyFile
 
 RECOVERY = re.compile(r"\b(?:[0-9A-Z]{4}-){12}[0-9A-Z]{4}\b")
 WORDS = b"four unrelated words"
@@ -28,8 +31,14 @@ def test_key_file_is_made_and_opens(bare_cli: Cli, tmp_path: Path) -> None:
     key = tmp_path / "team.key"
     done = bare_cli("init", "--key-file", str(key), "--no-input")
     assert done.err == ""
-    assert names(tmp_path) == ["team.key", "test.db", "test.db.keys"]
-    for path in (key, tmp_path / "test.db", tmp_path / "test.db.keys"):
+    assert names(tmp_path) == [
+        "team.key",
+        "test.db",
+        "test.db.head",
+        "test.db.keys",
+        "test.db.lock",
+    ]
+    for path in (tmp_path / name for name in names(tmp_path)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     lists(bare_cli, "--key-file", str(key))
     lists(bare_cli, code=4)
@@ -135,7 +144,7 @@ def test_key_is_needed(bare_cli: Cli, tmp_path: Path, options: list[str]) -> Non
     ("options", "message"),
     [
         (["--keyring"], "no system keyring that keeps secrets encrypted"),
-        (["--env-key"], "ISSUETRACK_KEY is too short"),
+        (["--env-key"], "ISSUETRACK_KEY is not set"),
         (["--keyring", "--passphrase"], "more than one way"),
     ],
 )
@@ -187,10 +196,14 @@ def test_database_without_its_keys_is_taken_away(
 ) -> None:
     """Where the keys cannot be written the new database is removed again."""
     monkeypatch.setenv("ISSUETRACK_KEY", KEY)
-    (tmp_path / "test.db.keys.new").mkdir()
+
+    def full(self: KeyFile, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(KeyFile, "save", full)
     done = bare_cli("init", code=1)
     assert done.out == ""
-    assert names(tmp_path) == ["test.db.keys.new"]
+    assert names(tmp_path) == []
 
 
 def test_key_file_that_cannot_be_made(bare_cli: Cli, tmp_path: Path) -> None:

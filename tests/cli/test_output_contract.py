@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.conftest import FIX, LOCAL_FIX, LOCAL_TITLE, Cli, Done, write_jsonl
+from cli.conftest import FIX, LOCAL_FIX, LOCAL_TITLE, Cli, Done, TeamCli, write_jsonl
 
 ENVELOPE = ["schema", "command", "data", "warnings"]
 FAILURE = ["schema", "command", "error"]
@@ -90,6 +91,47 @@ WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
     ("index rebuild", (), ["issues", "chunks", "embedded", "seconds"]),
 )
 
+ACCOUNT = ["name", "role", "kind", "disabled", "slots"]
+ENTRY = [
+    "sequence",
+    "at",
+    "actor",
+    "role",
+    "action",
+    "entity",
+    "before",
+    "after",
+    "hash",
+    "signature",
+    "previous_hash",
+    "before_digest",
+    "after_digest",
+]
+WORDS = ("--new-passphrase-file", "words")
+RULE = ["permission", "covers", "none", "viewer", "engineer", "admin"]
+MANAGING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
+    ("whoami", (), ["name", "role", "kind", "opened_by", "database", "may"]),
+    ("user list", (), ACCOUNT),
+    ("user show", ("viewer",), [*ACCOUNT, "may"]),
+    ("user add", ("alice", "--new-key-file", "alice.key"), [*ACCOUNT, "may"]),
+    ("user role", ("alice", "engineer"), [*ACCOUNT, "may"]),
+    ("user disable", ("alice",), [*ACCOUNT, "may"]),
+    ("user enable", ("alice",), [*ACCOUNT, "may"]),
+    ("user remove", ("alice", "--yes"), ["removed"]),
+    ("user passwd", WORDS, [*ACCOUNT, "may"]),
+    ("key status", (), ["keys", "slots", "unfinished"]),
+    ("key add-slot", ("--new-key-file", "own.key"), ["slot", "opened_by"]),
+    ("key rotate", (), ["values", "keys"]),
+    ("key rekey", (), ["page_key"]),
+    ("audit log", (), ENTRY),
+    ("audit verify", (), ["entries", "unbroken"]),
+    ("db backup", (), ["backup", "bytes", "removed"]),
+    ("db restore", ("copy", "--yes"), ["database", "restored", "before"]),
+    ("db check", (), ["check", "ok", "detail", "remedy"]),
+    ("db compact", (), ["bytes_before", "bytes_after"]),
+    ("help permissions", (), RULE),
+)
+
 
 def rows_of(data: Any) -> list[dict[str, Any]]:
     """Return the rows of what an envelope holds."""
@@ -151,6 +193,10 @@ def test_default_verbs_name_themselves_in_full(past_cli: Cli) -> None:
     """A noun without a verb is its default verb, in the envelope too."""
     assert past_cli("-o", "json", "issue").envelope["command"] == "issue list"
     assert past_cli("-o", "json", "index").envelope["command"] == "index status"
+    assert past_cli("-o", "json", "user").envelope["command"] == "user list"
+    assert past_cli("-o", "json", "key").envelope["command"] == "key status"
+    assert past_cli("-o", "json", "audit").envelope["command"] == "audit log"
+    assert past_cli("-o", "json", "help").envelope["command"] == "help permissions"
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "markdown", "table"])
@@ -169,6 +215,52 @@ def test_every_command_has_every_form(past_cli: Cli, form: str) -> None:
             assert all(len(row) == len(header) for row in rows), command
         elif form == "markdown":
             assert done.out.startswith(("# ", "| ")), command
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "markdown", "table"])
+def test_managing_commands_have_every_form(team_cli: TeamCli, form: str) -> None:
+    """Users, keys, trail and backups: an envelope with all keys, and no talk."""
+    Path("words").write_text("four unrelated words")
+    made = team_cli("db", "backup", "-o", "json").data["backup"]
+    Path(made).rename("copy")
+    for command, arguments, keys in MANAGING:
+        done = team_cli(*command.split(), *arguments, "--output", form)
+        assert done.err == "", command
+        assert done.out.endswith("\n"), command
+        if form == "json":
+            rows = rows_of(checked(done, command))
+            assert all(list(row) == keys for row in rows), command
+            assert done.envelope["warnings"] == []
+        elif form == "jsonl":
+            rows = [json.loads(line) for line in done.out.splitlines()]
+            assert all(list(row) == keys for row in rows), command
+        elif form == "csv":
+            header, *lines = csv.reader(io.StringIO(done.out))
+            assert header == keys, command
+            assert all(len(line) == len(header) for line in lines), command
+        elif form == "markdown":
+            assert done.out.startswith("| "), command
+
+
+def test_keys_that_are_shown_once_have_every_form(team_cli: TeamCli) -> None:
+    """A recovery key is data; what to do with it is told beside it."""
+    for form in ("json", "jsonl", "csv", "markdown", "table"):
+        done = team_cli("key", "export-recovery", "--output", form)
+        (written,) = re.findall(r"(?:[0-9A-Z]{4}-){12}[0-9A-Z]{4}", done.out)
+        assert written not in done.err
+        team_cli.recovery_key = written
+    recover = ("key", "recover", "viewer", "--new-key-file", "new.key", "-o", "json")
+    data = checked(team_cli(*recover, by="recovery"), "key recover")
+    assert list(data) == ["user", "role", "opened_by"]
+
+
+def test_header_of_nothing_forgotten(team_cli: TeamCli) -> None:
+    """`logout` without a login is an empty list, with its header in csv."""
+    assert team_cli("logout", "-o", "json").data == []
+    assert team_cli("logout", "-o", "csv").out == "forgotten\n"
+    assert team_cli("audit", "log", "--actor", "x", "-o", "csv").out.strip() == (
+        ",".join(ENTRY)
+    )
 
 
 @pytest.mark.parametrize("command", [entry[0] for entry in READING[:4]])

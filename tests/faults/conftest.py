@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faults.kit import ISSUES, KEY, Bench, NewBench, Undisturbed, watched, write_issues
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.workspace import Workspace
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from issuetrack.connectors.files import FileFormat, FileReader
 from issuetrack.engine.inference.ports import EmbeddingModel
+from issuetrack.engine.store.audit_head import head_file_path
 from issuetrack.engine.store.keyslots import key_file_path
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.service import BATCH
@@ -182,6 +183,7 @@ class Bench:
         path = folder / self.path.name
         shutil.copy(self.path, path)
         shutil.copy(key_file_path(self.path), key_file_path(path))
+        shutil.copy(head_file_path(self.path), head_file_path(path))
         return Bench(path, self.temporary)
 
 

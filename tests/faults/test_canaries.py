@@ -5,6 +5,8 @@ import random
 import re
 import sqlite3
 import string
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,17 +15,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from issuetrack.engine.errors import WrongKeyError
 from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.issues.service import IssueDraft
+from issuetrack.engine.maintenance import MaintenanceService
 from issuetrack.engine.retrieval.search import Question
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
-from issuetrack.engine.store.types import CommentKind, IssueStatus
+from issuetrack.engine.store.connections import Connections
+from issuetrack.engine.store.keyslots import KeyFile
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.types import CommentKind, IssueStatus, Role
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.ports import BadRecord, Item, RemoteComment, RemoteIssue
 from issuetrack.engine.workspace import Workspace
 
 KEY = "0123456789abcdef0123456789abcdef"
 CANARIES, LENGTH, TAIL = 1000, 16, 10
+FEW = 250
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUNS = {
     "UTF-8": re.compile(rb"[a-z]{%d,}" % TAIL),
@@ -170,7 +177,7 @@ def test_no_file_holds_a_canary(private: Path) -> None:
         work(workspace, canaries)
         assert {p.name for p in private.iterdir()} == {
             *("canary.db", "canary.db-wal", "canary.db-shm", "canary.db.keys"),
-            "tmp",
+            *("canary.db.head", "canary.db.lock", "tmp"),
         }
         assert grep(private, canaries) == {}
         assert not any(str(private / "tmp") in name for name in open_files())
@@ -183,6 +190,97 @@ def test_no_file_holds_a_canary(private: Path) -> None:
         assert grep(private, canaries) == {}
     finally:
         workspace.close()
+
+    assert grep(private, canaries) == {}
+
+
+def rekey_stopped_at_its_swap(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave what a kill leaves just before the new pages are put in place."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Connections, "_swap_in", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            workspace.keys.rekey(workspace.actor)
+
+
+def rotation_stopped_at_its_key_file(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave what a kill leaves between the commit and the new key file."""
+    with monkeypatch.context() as patched:
+        patched.setattr(KeyFile, "save", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            workspace.keys.rotate(workspace.actor)
+
+
+# FAULTS 32
+def test_no_file_holds_a_canary_after_changes_of_keys(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither rotation, removal, backup, restore, a stop in them nor a wrong key."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(private / "state"))
+    canaries = draw_canaries()[:FEW]
+    path, unlock = private / "canary.db", Unlock(environment_key=KEY)
+    secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
+    others = SlotSecret(SlotKind.ENVIRONMENT, canaries[0].encode() * 2)
+    Workspace.create(path, "owner", lambda _: [secret])
+    workspace = Workspace.open(path, unlock, HashModel())
+    actor = workspace.actor
+    workspace.imports.run(actor, "canaries", "jsonl", items(canaries))
+    workspace.drain_index()
+    workspace.accounts.add(actor, "bob", Role.ENGINEER, lambda _: others)
+    rotation_stopped_at_its_key_file(workspace, monkeypatch)
+    assert grep(private, canaries) == {}
+    workspace.keys.rotate(actor)
+    assert grep(private, canaries) == {}
+    made = workspace.maintenance.backup(actor)
+    workspace.accounts.remove(actor, "bob")
+    workspace.keys.finish(actor)
+    rekey_stopped_at_its_swap(workspace, monkeypatch)
+    assert (private / "canary.db.rekeyed").exists()
+    assert grep(private, canaries) == {}
+    workspace.close()
+    with pytest.raises(WrongKeyError):
+        Workspace.open(path, Unlock(environment_key=canaries[1] * 2, user="owner"))
+    assert (private / "canary.db.denied").stat().st_size
+    assert grep(private, canaries) == {}
+    workspace = Workspace.open(path, unlock, HashModel())
+    workspace.keys.rekey(workspace.actor)
+    workspace.maintenance.compact(workspace.actor)
+    assert grep(private, canaries) == {}
+    workspace.close()
+    MaintenanceService.restore(made.backup, path, unlock, lambda: NOW)
+    assert (private / "canary.db.before-restore-1").is_dir()
+
+    assert grep(private, canaries) == {}
+
+
+# FAULTS 32
+def test_no_file_holds_a_canary_after_failing_commands(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command is told in its arguments goes to no log, whatever becomes of it."""
+    canaries = draw_canaries()
+    path = private / "canary.db"
+    secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
+    Workspace.create(path, "owner", lambda _: [secret])
+    monkeypatch.setenv("XDG_STATE_HOME", str(private / "state"))
+    monkeypatch.setenv("ISSUETRACK_DB", str(path))
+    commands = [
+        (("issue", "new", canaries[0], "--body", canaries[1]), KEY, 0),
+        (("issue", "show", canaries[2]), KEY, 7),
+        (("issue", "new", canaries[3]), canaries[4] * 2, 4),
+        (("import", f"{canaries[5]}.jsonl"), KEY, None),
+    ]
+    for arguments, key, code in commands:
+        monkeypatch.setenv("ISSUETRACK_KEY", key)
+        done = subprocess.run(
+            [sys.executable, "-m", "issuetrack", *arguments],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code or (code is None and done.returncode)
 
     assert grep(private, canaries) == {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.injected import injected
 from faults.kit import (
     ISSUES,
     KEY,
@@ -24,6 +25,14 @@ from issuetrack.engine.store.keyslots import key_file_path
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 
+EVERY_SIZE = ",".join(str(size) for size in range(0, 1_000_000, 16_384))
+SOME_SIZES = {
+    "rotate": "8192,65536",
+    "rekey": "0,262144",
+    "backup": "65536",
+    "restore": "200000",
+    "user": "8192",
+}
 LIMITED = """
 import resource, runpy, sys
 
@@ -147,6 +156,27 @@ def test_workspace_is_not_half_made_without_room_for_a_name(small: Path) -> None
     assert done.returncode == 1
     assert "no space left" in done.stderr
     assert list(small.iterdir()) == []
+
+
+# FAULTS 5
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param(SOME_SIZES, id="some"),
+        *(
+            pytest.param({name: EVERY_SIZE}, marks=pytest.mark.slow, id=name)
+            for name in SOME_SIZES
+        ),
+    ],
+)
+def test_change_of_the_files_is_not_half_done_on_a_full_disk(
+    small: Path, sizes: dict[str, str]
+) -> None:
+    """It fails in words, all is as before, and with room it succeeds."""
+    assert mount("-o", "remount,size=6m", str(small))
+    for left in injected("full", small / "run", sizes).values():
+        assert left.failures == [], "\n".join(left.failures)
+        assert any(code != "0" for code in left.codes), left.codes
 
 
 # FAULTS 5

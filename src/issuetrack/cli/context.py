@@ -15,6 +15,7 @@ from issuetrack.cli.output import OutputFormat, Result, render
 from issuetrack.engine.errors import InputNeeded, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from issuetrack.engine.store.unlock import Unlock
     from issuetrack.engine.workspace import Workspace
 
 
@@ -25,8 +26,10 @@ class Invocation:
     command: str = ""
     db: Path | None = None
     key_file: Path | None = None
+    user: str | None = None
     output: OutputFormat | None = None
     no_input: bool = False
+    verbose: bool = False
     debug: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -88,17 +91,30 @@ class Invocation:
         model = LlamaEmbedder()
         if model_soon:
             model.load_soon()
-        from issuetrack.engine.store.unlock import Unlock
         from issuetrack.engine.workspace import Workspace
 
-        unlock = Unlock.from_environment(
-            os.environ, self.key_file, self._passphrase_asker()
-        )
-        opened = Workspace.open(self.database, unlock, model)
+        opened = Workspace.open(self.database, self.unlock(), model)
         try:
             yield opened
         finally:
             opened.close()
+
+    def unlock(self, *, cached: bool = True) -> "Unlock":
+        """Return what options, environment and person offer to open a workspace.
+
+        Args:
+            cached: also what `login` keeps.
+        """
+        from issuetrack.engine.store.login_cache import LoginCache
+        from issuetrack.engine.store.unlock import Unlock
+
+        return Unlock.from_environment(
+            os.environ,
+            self.key_file,
+            self._passphrase_asker(),
+            self.user,
+            LoginCache() if cached else None,
+        )
 
     def _passphrase_asker(self) -> Callable[[], str] | None:
         if not self.interactive:

@@ -43,7 +43,12 @@ def sample(name: str) -> Path:
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @command(app, "demo", examples="issuetrack demo\nissuetrack demo --output json")
+    @command(
+        app,
+        "demo",
+        needs=None,
+        examples="issuetrack demo\nissuetrack demo --output json",
+    )
     def demo(run: Invocation) -> None:
         """Show what it does: three new incidents against 72 past ones.
 

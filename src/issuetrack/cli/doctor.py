@@ -1,9 +1,10 @@
 """`doctor`: checks that everything is as it should be, and says what to do."""
 
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,13 +13,21 @@ from issuetrack.cli.context import Invocation
 from issuetrack.cli.diagnostics import exit_code
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command
+from issuetrack.cli.terminal_safety import clean_line
 from issuetrack.engine.errors import IssueTrackError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from issuetrack.engine.workspace import Workspace
 
 LIBRARIES = ("sqlmodel", "sqlalchemy", "cryptography", "xllamacpp", "numpy", "typer")
 COLUMNS = ("check", "ok", "detail", "remedy")
+
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Pack versions, log and reports into this zip file."),
+]
 
 
 @dataclass(frozen=True)
@@ -35,17 +44,51 @@ class Check:
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @command(app, "doctor", examples="issuetrack doctor\nissuetrack doctor -o json")
-    def doctor(run: Invocation) -> None:
+    @command(
+        app,
+        "doctor",
+        needs="verify",
+        examples="issuetrack doctor\nissuetrack doctor --bundle support.zip",
+    )
+    def doctor(run: Invocation, bundle: BundleOption = None) -> None:
         """Check libraries, model, key, schema, file, audit chain and index."""
+        if bundle is not None:
+            _bundle(run, bundle)
+            return
         checks = [*_machine_checks(), *_workspace_checks(run)]
-        rows = [asdict(check) for check in checks]
-        for row in rows:
-            del row["code"]
-        run.show(Result(rows, COLUMNS))
+        run.show(Result(_rows(checks), COLUMNS))
         failed = [check for check in checks if not check.ok]
         if failed:
             raise typer.Exit(exit_code(failed[0].code or ""))
+
+
+def _rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    return [{name: vars(check)[name] for name in COLUMNS} for check in checks]
+
+
+def _bundle(run: Invocation, path: Path) -> None:
+    """Pack what helps to find a fault; that something is wrong is no failure here."""
+    from issuetrack.cli.bundle import write_bundle
+
+    checks = list(_machine_checks())
+    try:
+        checks += _workspace_checks(run)
+    except Exception as error:  # noqa: BLE001 - what is broken is why one asks for help
+        checks.append(Check("workspace", False, type(error).__name__, None, "failure"))
+    members = write_bundle(path, run, _rows(checks))
+    run.show(
+        Result(
+            {"path": str(path), "members": members},
+            ("path", "members"),
+            table=lambda: _told_bundle(path, members),
+        )
+    )
+
+
+def _told_bundle(path: Path, members: Sequence[str]) -> "RenderableType":
+    from rich.text import Text
+
+    return Text(clean_line(f"{path}: {', '.join(members)}"))
 
 
 def _tried(name: str, look: Callable[[], str]) -> Check:
@@ -64,7 +107,7 @@ def _machine_checks() -> Iterator[Check]:
 def _libraries() -> str:
     from importlib import metadata
 
-    from issuetrack.engine.store.database import check_library, library_versions
+    from issuetrack.engine.store.sqlcipher import check_library, library_versions
 
     check_library()
     versions = library_versions()

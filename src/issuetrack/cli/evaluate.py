@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     @command(
         noun,
         "duplicates",
+        needs=None,
         examples="issuetrack eval duplicates issues.jsonl pairs.jsonl",
     )
     def duplicates(
@@ -102,7 +103,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 def temporary_workspace() -> "Iterator[Workspace]":
     """Give an empty workspace that is gone afterwards."""
     from issuetrack.engine.settings import operating_system_user
-    from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+    from issuetrack.engine.store.slots import SlotKind, SlotSecret
     from issuetrack.engine.store.unlock import Unlock
     from issuetrack.engine.workspace import Workspace
 

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "export",
+        needs="export",
         examples="issuetrack export > all.jsonl\n"
         "issuetrack export 'service:checkout status:closed' --to checkout.jsonl",
     )

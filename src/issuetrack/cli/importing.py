@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "import",
+        needs="import",
         examples="issuetrack import incidents.jsonl\n"
         "issuetrack import tickets.csv --map 'Ticket No=key' --map 'What=title'\n"
         "issuetrack import issues.jsonl comments.jsonl --format github --source shop",

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     noun = typer.Typer(help="The search index.", rich_markup_mode=None)
     app.add_typer(noun, name="index")
 
-    @command(noun, "status", examples="issuetrack index status")
+    @command(noun, "status", needs="read", examples="issuetrack index status")
     def status(run: Invocation) -> None:
         """Show how far the index is, and which model made it."""
         with run.workspace() as workspace:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
             run.warn("another model made the index: issuetrack index rebuild")
         run.show(Result(data, tuple(data)))
 
-    @command(noun, "update", examples="issuetrack index update")
+    @command(noun, "update", needs="index", examples="issuetrack index update")
     def update(run: Invocation) -> None:
         """Index what has changed."""
         with (
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
             report = asdict(workspace.drain_index(advance))
         run.show(Result(report, ("issues", "chunks", "embedded")))
 
-    @command(noun, "rebuild", examples="issuetrack index rebuild")
+    @command(noun, "rebuild", needs="index", examples="issuetrack index rebuild")
     def rebuild(run: Invocation) -> None:
         """Make the index anew; texts already embedded are not embedded again."""
         with (

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from issuetrack.cli import diagnostics
+from issuetrack.cli import new_key
 from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command
 from issuetrack.engine.errors import InputNeeded, UsageError
 
 if TYPE_CHECKING:
-    from issuetrack.engine.store.keyslots import SlotSecret
+    from issuetrack.engine.store.slots import SlotSecret
 
-LEAST_PASSPHRASE = 12
 HOW = "use --key-file PATH, --passphrase or --keyring"
 
 
@@ -25,6 +24,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "init",
+        needs=None,
         examples="issuetrack init\n"
         "issuetrack --db team.db init --key-file team.key --no-input",
     )
@@ -73,7 +73,7 @@ def _told(data: dict[str, Any]) -> Any:
 
     return Text(
         f"Workspace made: {data['database']}\n"
-        f"Its keys:       {data['key_file']} (keep both together in backups)\n"
+        f"Its keys:       {data['key_file']} (back up with: issuetrack db backup)\n"
         f"Admin:          {data['owner']}\n\n"
         f"Recovery key, shown only this once. Write it down, keep it elsewhere:\n\n"
         f"    {data['recovery_key']}\n\n"
@@ -85,54 +85,23 @@ def _secrets_maker(
     run: Invocation, passphrase: bool, keyring: bool, environment_key: bool
 ) -> "Callable[[str], Iterable[SlotSecret]]":
     from issuetrack.engine.store import unlock
-    from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
     from issuetrack.engine.store.unlock import Unlock
 
     offered = Unlock.from_environment(os.environ, run.key_file)
     by_option = passphrase or keyring or environment_key or run.key_file
     if environment_key or (offered.environment_key and not by_option):
-        diagnostics.warn(
-            "the key is in the environment: every process of this user can read it"
-        )
-        secret = unlock.environment_secret(offered.environment_key or "")
+        secret = new_key.environment_secret("ISSUETRACK_KEY")
         return lambda _: [secret]
     path = offered.key_file
     if path is not None and not (passphrase or keyring):
-        return lambda _: [SlotSecret(SlotKind.KEY_FILE, unlock.make_key_file(path))]
-    if keyring or not (passphrase or offered.passphrase_file):
-        if unlock.secure_keyring_available():
-            return _keyring_maker
-        if keyring:
-            raise UsageError(
-                "there is no system keyring that keeps secrets encrypted", HOW
-            )
+        return lambda _: [new_key.key_file_secret(path)]
+    named = passphrase or offered.passphrase_file
+    if keyring or (not named and unlock.secure_keyring_available()):
+        return lambda database: [new_key.keyring_maker(database)]
     if offered.passphrase_file is not None:
-        only = Unlock(passphrase_file=offered.passphrase_file)
-        return lambda database: only.offered(database, set())
+        written = new_key.passphrase_file_secret(offered.passphrase_file)
+        return lambda _: [written]
     if not run.interactive:
         raise InputNeeded("a key for the workspace is needed", HOW)
-    secret = unlock.passphrase_secret(_new_passphrase(run))
-    return lambda _: [secret]
-
-
-def _keyring_maker(database: str) -> "list[SlotSecret]":
-    import secrets
-
-    from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
-    from issuetrack.engine.store.unlock import store_in_keyring
-
-    secret = SlotSecret(SlotKind.KEYRING, secrets.token_hex(32).encode())
-    store_in_keyring(database, secret)
-    return [secret]
-
-
-def _new_passphrase(run: Invocation) -> str:
-    first = run.ask("New passphrase", "--key-file", hide=True)
-    if len(first) < LEAST_PASSPHRASE:
-        raise UsageError(
-            f"the passphrase is shorter than {LEAST_PASSPHRASE} characters",
-            "four unrelated words make a good one",
-        )
-    if first != run.ask("The same again", "--key-file", hide=True):
-        raise UsageError("the two passphrases differ", "try again")
-    return first
+    asked = new_key.asked_passphrase(run)
+    return lambda _: [asked]

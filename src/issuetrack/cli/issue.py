@@ -58,6 +58,7 @@ def _register_reading(noun: typer.Typer) -> None:
     @command(
         noun,
         "list",
+        needs="read",
         examples="issuetrack issue list 'status:open priority:P1,P2'\n"
         "issuetrack issue list 'service:checkout updated:>2026-01-01 timeout'\n"
         "issuetrack issue list --sort priority -- '-label:noise assignee:none'",
@@ -103,6 +104,7 @@ def _register_reading(noun: typer.Typer) -> None:
     @command(
         noun,
         "show",
+        needs="read",
         examples="issuetrack issue show 17\n"
         "issuetrack issue show OPS-116 --output markdown",
     )
@@ -138,6 +140,7 @@ def _register_writing(noun: typer.Typer) -> None:
     @command(
         noun,
         "new",
+        needs="write issues",
         examples="issuetrack issue new 'Checkout returns 500' -p P1 -s checkout\n"
         "journalctl -u checkout -n 50 | issuetrack issue new 'Checkout down' --body -",
     )
@@ -181,6 +184,7 @@ def _register_writing(noun: typer.Typer) -> None:
     @command(
         noun,
         "edit",
+        needs="write issues",
         examples="issuetrack issue edit 17 --priority P2 --label db\n"
         "issuetrack issue edit 17          (opens EDITOR)",
     )
@@ -228,6 +232,7 @@ def _register_writing(noun: typer.Typer) -> None:
     @command(
         noun,
         "comment",
+        needs="write issues",
         examples="issuetrack issue comment 17 'Rolled back to 5.7, watching'\n"
         "issuetrack issue comment 17 --note 'the replica was rebuilt by hand'",
     )
@@ -253,6 +258,7 @@ def _register_writing(noun: typer.Typer) -> None:
     @command(
         noun,
         "assign",
+        needs="write issues",
         examples="issuetrack issue assign 17 oncall-db\n"
         "issuetrack issue assign 17 none",
     )
@@ -297,21 +303,31 @@ def _register_status(noun: typer.Typer, app: typer.Typer) -> None:
         str | None, typer.Option("--comment", "-c", help="Say why; - is stdin.")
     ]
 
-    @command(noun, "start", examples="issuetrack issue start 17")
+    @command(noun, "start", needs="write issues", examples="issuetrack issue start 17")
     def start(run: Invocation, issue: Name, comment: Comment = None) -> None:
         """Begin work on an issue."""
         from issuetrack.engine.store.types import IssueStatus
 
         move(run, issue, IssueStatus.IN_PROGRESS, comment)
 
-    @command(noun, "close", examples="issuetrack issue close 17 -c 'duplicate of #12'")
+    @command(
+        noun,
+        "close",
+        needs="write issues",
+        examples="issuetrack issue close 17 -c 'duplicate of #12'",
+    )
     def close(run: Invocation, issue: Name, comment: Comment = None) -> None:
         """Close an issue."""
         from issuetrack.engine.store.types import IssueStatus
 
         move(run, issue, IssueStatus.CLOSED, comment)
 
-    @command(noun, "reopen", examples="issuetrack issue reopen 17 -c 'it is back'")
+    @command(
+        noun,
+        "reopen",
+        needs="write issues",
+        examples="issuetrack issue reopen 17 -c 'it is back'",
+    )
     def reopen(run: Invocation, issue: Name, comment: Comment = None) -> None:
         """Reopen a resolved or closed issue."""
         from issuetrack.engine.store.types import IssueStatus
@@ -339,5 +355,5 @@ def _register_status(noun: typer.Typer, app: typer.Typer) -> None:
             run.index_one(workspace, record.number)
         _show(run, record)
 
-    command(app, "resolve", examples=examples)(resolve)
-    command(noun, "resolve", examples=examples)(resolve)
+    command(app, "resolve", needs="write issues", examples=examples)(resolve)
+    command(noun, "resolve", needs="write issues", examples=examples)(resolve)

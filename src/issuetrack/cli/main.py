@@ -4,25 +4,15 @@ import gc
 import io
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from issuetrack import __version__
-from issuetrack.cli import (
-    demo,
-    diagnostics,
-    doctor,
-    evaluate,
-    exporting,
-    importing,
-    index,
-    initialise,
-    issue,
-    rating,
-    searching,
-    suggesting,
-)
+from issuetrack.cli import diagnostics
+from issuetrack.cli.crashes import report_crash
 from issuetrack.cli.output import OutputFormat, error_envelope, write
 from issuetrack.cli.registration import (
     DbOption,
@@ -30,19 +20,63 @@ from issuetrack.cli.registration import (
     KeyFileOption,
     NoInputOption,
     OutputOption,
+    UserOption,
+    VerboseOption,
 )
-
-app = typer.Typer(
-    name="issuetrack",
-    help="Find what fixed it last time. Nothing leaves this machine.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: issuetrack demo. Then: issuetrack init, issuetrack import "
-    "FILE, issuetrack suggest --text 'what is wrong'.",
-)
+from issuetrack.engine.errors import IssueTrackError
 
 GARBAGE_THRESHOLD = 100_000
+PLACES = {
+    "initialise": ("init",),
+    "demo": ("demo",),
+    "issue": ("issue", "resolve"),
+    "importing": ("import",),
+    "exporting": ("export",),
+    "searching": ("search", "similar"),
+    "suggesting": ("suggest",),
+    "rating": ("rate",),
+    "index": ("index",),
+    "evaluate": ("eval",),
+    "login": ("whoami", "login", "logout"),
+    "user": ("user",),
+    "key": ("key",),
+    "audit": ("audit",),
+    "db": ("db",),
+    "doctor": ("doctor",),
+    "help_topics": ("help",),
+}
+WITH_VALUE = {"--db", "--key-file", "--user", "--output", "-o"}
+
+
+def application(places: Iterable[str] = PLACES) -> typer.Typer:
+    """Return the program with the commands of some modules, all of them by default.
+
+    To read and build every command takes longer than to run most of them.
+    """
+    app = typer.Typer(
+        name="issuetrack",
+        help="Find what fixed it last time. Nothing leaves this machine.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with: issuetrack demo. Then: issuetrack init, issuetrack import "
+        "FILE, issuetrack suggest --text 'what is wrong'.",
+    )
+    app.callback(invoke_without_command=True)(program)
+    for place in places:
+        import_module(f"issuetrack.cli.{place}").register(app)
+    return app
+
+
+def _needed(arguments: list[str]) -> Iterable[str]:
+    """Return the module whose command the arguments name; all if that is not clear."""
+    left = iter(arguments)
+    for argument in left:
+        if argument in WITH_VALUE:
+            next(left, None)
+        elif not argument.startswith("-"):
+            return [p for p, names in PLACES.items() if argument in names] or PLACES
+    return PLACES
 
 
 def _version(wanted: bool) -> None:
@@ -51,13 +85,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def program(
     context: typer.Context,
     db: DbOption = None,
     key_file: KeyFileOption = None,
+    user: UserOption = None,
     output: OutputOption = None,
     no_input: NoInputOption = False,
+    verbose: VerboseOption = False,
     debug: DebugOption = False,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool,
@@ -67,28 +102,18 @@ def program(
     ] = False,
 ) -> None:
     """Find what fixed it last time. Nothing leaves this machine."""
-    context.obj = {
+    context.ensure_object(dict)
+    context.obj |= {
         "db": db,
         "key_file": key_file,
+        "user": user,
         "output": output,
         "no_input": no_input,
+        "verbose": verbose,
         "debug": debug,
     }
     if context.invoked_subcommand is None:
         write(context.get_help())
-
-
-initialise.register(app)
-demo.register(app)
-issue.register(app)
-importing.register(app)
-exporting.register(app)
-searching.register(app)
-suggesting.register(app)
-rating.register(app)
-index.register(app)
-evaluate.register(app)
-doctor.register(app)
 
 
 def _wants_json(arguments: list[str]) -> bool:
@@ -116,8 +141,10 @@ def _usage_failure(error: typer.TyperException, arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the program and return its exit code."""
+    shared: dict[str, Any] = {}
     try:
-        done = app(arguments, prog_name="issuetrack", standalone_mode=False)
+        app = application(_needed(arguments))
+        done = app(arguments, prog_name="issuetrack", standalone_mode=False, obj=shared)
         sys.stdout.flush()
     except typer.TyperException as error:
         return _usage_failure(error, arguments)
@@ -131,12 +158,11 @@ def run(arguments: list[str]) -> int:
         diagnostics.failed("there is not enough memory", "close other programs")
         return 1
     except Exception as error:
-        if "--debug" in arguments:
+        debug = "--debug" in arguments
+        if not (debug and isinstance(error, IssueTrackError | OSError)):
+            report_crash(error, shared.get("invocation"), _wants_json(arguments))
+        if debug:
             raise
-        diagnostics.failed(
-            f"the program failed: {type(error).__name__}: {error}",
-            "run it again with --debug and report what it shows",
-        )
         return 1
     return done if isinstance(done, int) else 0
 

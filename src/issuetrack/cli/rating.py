@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "rate",
+        needs="rate",
         examples="issuetrack rate R12 5\n"
         "issuetrack rate R12 2 --feedback 'step 3 does not exist on version 14'",
     )

@@ -12,6 +12,7 @@ import typer
 from issuetrack.cli import diagnostics
 from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import OutputFormat, error_envelope, write
+from issuetrack.cli.run_log import log_failure, logged
 from issuetrack.engine.errors import IssueTrackError
 
 DbOption = Annotated[
@@ -21,19 +22,28 @@ KeyFileOption = Annotated[
     Path | None,
     typer.Option("--key-file", help="The key to it [env: ISSUETRACK_KEY_FILE]."),
 ]
+UserOption = Annotated[
+    str | None,
+    typer.Option("--user", help="Who you are in it [env: ISSUETRACK_USER]."),
+]
 OutputOption = Annotated[
     OutputFormat | None,
     typer.Option("--output", "-o", help="The form of output [env: ISSUETRACK_OUTPUT]."),
 ]
 NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never ask anything.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", help="Show what is logged meanwhile.")
+]
 DebugOption = Annotated[
     bool, typer.Option("--debug", help="Show where an error arose.")
 ]
 COMMON: dict[str, tuple[Any, Any]] = {
     "db": (DbOption, None),
     "key_file": (KeyFileOption, None),
+    "user": (UserOption, None),
     "output": (OutputOption, None),
     "no_input": (NoInputOption, False),
+    "verbose": (VerboseOption, False),
     "debug": (DebugOption, False),
 }
 
@@ -52,17 +62,26 @@ def _merged(context: typer.Context, given: dict[str, Any]) -> Invocation:
     base = context.find_root().obj or {}
     chosen = {name: given[name] or base.get(name, given[name]) for name in COMMON}
     _, _, command = context.command_path.partition(" ")
-    return Invocation(command=command, **chosen)
+    invocation = Invocation(command=command, **chosen)
+    base["invocation"] = invocation
+    return invocation
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, examples: str = "", **options: Any
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    needs: str | None,
+    examples: str = "",
+    **options: Any,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command; its first argument is the invocation.
 
     Args:
         app: the group that the command belongs to.
         name: its name; None for the function's.
+        needs: the permission that the engine asks of whoever runs it, by its value;
+            None for what needs no workspace.
         examples: command lines to show in its help.
         options: passed on to typer.
     """
@@ -86,6 +105,7 @@ def command(
             [first, *keyword_only, *_common_parameters()]
         )
         epilog = "\n\n".join(f"  {line}" for line in examples.strip().splitlines())
+        wrapper.needs = needs  # type: ignore[attr-defined]
         app.command(
             name, epilog=f"Examples:\n\n{epilog}" if epilog else None, **options
         )(wrapper)
@@ -110,6 +130,11 @@ def guarded(invocation: Invocation, action: Callable[[], None]) -> None:
     Raises:
         typer.Exit: with the exit code of the failure.
     """
+    with logged(invocation):
+        _told(invocation, action)
+
+
+def _told(invocation: Invocation, action: Callable[[], None]) -> None:
     try:
         _ = invocation.format
         action()
@@ -128,12 +153,14 @@ def guarded(invocation: Invocation, action: Callable[[], None]) -> None:
             f"{error.filename or 'the system'}: {error.strerror or error}",
             "free some space" if error.errno == errno.ENOSPC else "check the path",
         )
+        failure.__cause__ = error
         report(invocation, failure)
         raise typer.Exit(1) from None
 
 
 def report(invocation: Invocation, error: IssueTrackError) -> None:
     """Tell a failure on stderr, and in the envelope where JSON was asked for."""
+    log_failure(error)
     diagnostics.failed(error.message, error.hint)
     try:
         as_json = invocation.format is OutputFormat.JSON

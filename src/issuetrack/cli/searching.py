@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "search",
+        needs="read",
         examples="issuetrack search 'too many clients already'\n"
         "issuetrack search 'disk full on worker' --explain --output json",
     )
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "similar",
+        needs="read",
         examples="issuetrack similar 17\n"
         "kubectl describe pod web-0 | issuetrack similar --text -",
     )

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     @command(
         app,
         "suggest",
+        needs="suggest",
         examples="issuetrack suggest 17\n"
         "issuetrack suggest --text 'checkout: too many clients already'\n"
         "tail -50 app.log | issuetrack suggest --text - --output markdown",

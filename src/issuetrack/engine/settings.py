@@ -22,6 +22,12 @@ def database_path(option: Path | None, environment: Mapping[str, str]) -> Path:
     return Path(named) if named else default_database()
 
 
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Return where log and crash reports go: ISSUETRACK_STATE_DIR, or the default."""
+    named = environment.get("ISSUETRACK_STATE_DIR")
+    return Path(named) if named else Path(platformdirs.user_state_dir(APPLICATION))
+
+
 def operating_system_user() -> str:
     """Return the name of whoever runs this process."""
     try:

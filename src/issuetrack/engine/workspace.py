@@ -1,14 +1,17 @@
 """One open workspace: a database, who acts, and the services. All a front end holds."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from issuetrack.engine.errors import NotFoundError, WorkspaceExists
+from issuetrack.engine.errors import (
+    AuthenticationError,
+    NotFoundError,
+    WorkspaceExists,
+)
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.audit import Verification
 from issuetrack.engine.identity.policy import Permission, authorize
@@ -24,17 +27,21 @@ from issuetrack.engine.retrieval.indexing import (
     Progress,
 )
 from issuetrack.engine.retrieval.search import Search
-from issuetrack.engine.store.database import SCHEMA_VERSION, Database, create_file
-from issuetrack.engine.store.keyslots import (
-    KeyFile,
-    SlotSecret,
-    UnlockedKeys,
-    key_file_path,
-)
+from issuetrack.engine.settings import operating_system_user
+from issuetrack.engine.store.database import SCHEMA_VERSION, Database
+from issuetrack.engine.store.file_guard import restored_path, spool_path
+from issuetrack.engine.store.keychain import Keychain
+from issuetrack.engine.store.keyslots import KeyFile, is_format_1, key_file_path
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.sqlcipher import create_file
 from issuetrack.engine.store.unlock import Unlock, new_recovery_key, recovery_secret
 
 if TYPE_CHECKING:
     from issuetrack.engine.assistant.suggestions import SuggestionService
+    from issuetrack.engine.identity.accounts import AccountService
+    from issuetrack.engine.identity.audit_log import AuditService
+    from issuetrack.engine.identity.keys import KeyService
+    from issuetrack.engine.maintenance import MaintenanceService
     from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
     from issuetrack.engine.sync.service import ImportService
 
@@ -60,15 +67,12 @@ class Workspace:
     def __init__(
         self,
         database: Database,
-        actor: Actor,
         model: EmbeddingModel,
-        signing_keys: Mapping[str, bytes],
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._database = database
-        self._signing_keys = signing_keys
         self._clock = clock
-        self.actor = actor
+        self.actor = Actor.from_keys(database.keychain.keys, self._record_denial)
         self.model = model
         self.issues = IssueService(database, clock)
         self.finding = FindingService(database, Search(model))
@@ -87,19 +91,76 @@ class Workspace:
         Raises:
             NotFoundError: there is no workspace at the path.
             AuthenticationError: no key was offered, or it does not fit.
+            TamperedError: database and key file are not of one time.
             SchemaTooNew: a newer program wrote the file.
         """
+        if restored_path(path).exists():
+            from issuetrack.engine.store.backup import finish_restore
+
+            finish_restore(path)
         if not path.exists():
             raise NotFoundError(
                 f"there is no workspace at {path}", "create one: issuetrack init"
             )
-        keys = KeyFile.load(key_file_path(path))
-        unlocked = keys.unlock(unlock.offered(keys.database, keys.slot_kinds()))
-        database = Database(path, unlocked.page_key, unlocked.cipher)
-        database.migrate()
-        signing_keys = {p.principal: p.signing_key for p in keys.principals()}
-        actor = Actor.from_keys(unlocked)
-        return cls(database, actor, model or LlamaEmbedder(), signing_keys, clock)
+        try:
+            keychain = cls._keychain(path, unlock)
+        except AuthenticationError as error:
+            from issuetrack.engine.store import denial_spool
+
+            user = unlock.user
+            denial_spool.note(path, clock(), error.code, operating_system_user(), user)
+            raise
+        database = Database(path, keychain)
+        try:
+            database.migrate()
+            database.settle_keys()
+            workspace = cls(database, model or LlamaEmbedder(), clock)
+            workspace._take_failed_unlocks()
+        except BaseException:
+            database.close()
+            raise
+        return workspace
+
+    @staticmethod
+    def _keychain(path: Path, unlock: Unlock) -> Keychain:
+        keys_path = key_file_path(path)
+        if is_format_1(keys_path):
+            from issuetrack.engine.store.keyslots_v1 import upgrade
+
+            upgrade(keys_path, path, unlock)
+        file = KeyFile.load(keys_path)
+        return Keychain(keys_path, file, unlock.open(file))
+
+    def _take_failed_unlocks(self) -> None:
+        """Take failed unlocks into the audit trail."""
+        if not spool_path(self.path).exists():
+            return
+        from issuetrack.engine.store import denial_spool
+
+        with denial_spool.taken(self.path) as attempts:
+            if not attempts:
+                return
+            with self._database.write() as uow:
+                for attempt in attempts:
+                    audit.record(
+                        uow,
+                        self.actor,
+                        self._clock(),
+                        "unlock.failed",
+                        ("workspace", self._database.keychain.file.database),
+                        after=asdict(attempt),
+                    )
+
+    def _record_denial(self, permission: str) -> None:
+        with self._database.write() as uow:
+            audit.record(
+                uow,
+                self.actor,
+                self._clock(),
+                "access.denied",
+                ("permission", permission),
+                after={"role": self.actor.role},
+            )
 
     @classmethod
     def create(
@@ -120,6 +181,9 @@ class Workspace:
         Raises:
             WorkspaceExists: there is one already.
         """
+        from issuetrack.engine.store.backup import assembled, finish_restore
+
+        finish_restore(path)
         keys_path = key_file_path(path)
         for existing in (path, keys_path):
             if existing.exists():
@@ -128,40 +192,65 @@ class Workspace:
                 )
         recovery_key = new_recovery_key()
         recovery = recovery_secret(recovery_key)
-        keys = KeyFile.create(owner, secrets_for, recovery, clock())
-        unlocked = keys.unlock([recovery])
-        try:
-            create_file(path, unlocked.page_key)
-            cls._fill(path, keys, unlocked, clock())
-            keys.save(keys_path)
-        except BaseException:
-            for made in (path, *(Path(f"{path}{end}") for end in ("-wal", "-shm"))):
-                with contextlib.suppress(OSError):
-                    made.unlink(missing_ok=True)
-            raise
+        keys, private = KeyFile.create(owner, secrets_for, recovery)
+        keychain = Keychain(keys_path, keys, private)
+        with assembled(path) as made:
+            ((salt, page_key),) = keychain.keys.page_keys.items()
+            create_file(made, page_key, salt)
+            cls._fill(made, keychain, clock())
+            keys.save(key_file_path(made))
         return NewWorkspace(path, keys_path, owner, recovery_key)
 
     @staticmethod
-    def _fill(path: Path, keys: KeyFile, unlocked: UnlockedKeys, now: datetime) -> None:
-        database = Database(path, unlocked.page_key, unlocked.cipher)
+    def _fill(path: Path, keychain: Keychain, now: datetime) -> None:
+        database = Database(path, keychain)
         try:
             database.migrate()
-            principals = keys.principals()
+            principals = keychain.file.principals()
             with database.write() as uow:
                 for principal in principals:
                     register(uow, principal, now)
-                uow.set_setting("database.uuid", keys.database)
+                uow.set_setting("database.uuid", keychain.file.database)
+                database.keep_keys(uow, keychain.file)
                 uow.session.flush()
                 audit.record(
                     uow,
-                    Actor.from_keys(unlocked),
+                    Actor.from_keys(keychain.keys),
                     now,
                     "workspace.create",
-                    ("workspace", keys.database),
+                    ("workspace", keychain.file.database),
                     after={"owner": principals[0].name, "schema": SCHEMA_VERSION},
                 )
         finally:
             database.close()
+
+    @cached_property
+    def accounts(self) -> "AccountService":
+        """Return the users."""
+        from issuetrack.engine.identity.accounts import AccountService
+
+        return AccountService(self._database, self._clock)
+
+    @cached_property
+    def keys(self) -> "KeyService":
+        """Return the life of keys."""
+        from issuetrack.engine.identity.keys import KeyService
+
+        return KeyService(self._database, self._clock)
+
+    @cached_property
+    def trail(self) -> "AuditService":
+        """Return what reads and checks the audit trail."""
+        from issuetrack.engine.identity.audit_log import AuditService
+
+        return AuditService(self._database, self._clock)
+
+    @cached_property
+    def maintenance(self) -> "MaintenanceService":
+        """Return backup, checks and compaction."""
+        from issuetrack.engine.maintenance import MaintenanceService
+
+        return MaintenanceService(self._database, self._clock)
 
     @cached_property
     def imports(self) -> "ImportService":
@@ -183,6 +272,18 @@ class Workspace:
         from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
 
         return DuplicateEvaluation(self._database, self.model)
+
+    @property
+    def opened_by(self) -> SlotKind:
+        """Return what kind of slot the workspace was opened with."""
+        return self._database.keychain.keys.private.opened_by
+
+    @property
+    def login(self) -> tuple[str, str, bytes]:
+        """Return database, principal and private keys, for `login` to keep."""
+        private = self._database.keychain.keys.private
+        uuid = self._database.keychain.file.database
+        return uuid, private.principal, private.payload
 
     @property
     def path(self) -> Path:
@@ -225,9 +326,7 @@ class Workspace:
 
     def verify_audit(self) -> Verification:
         """Check the audit chain from its first entry to its last."""
-        authorize(self.actor, Permission.VERIFY)
-        with self._database.read() as uow:
-            return audit.verify(uow, self._signing_keys)
+        return self.trail.verify(self.actor)
 
     def integrity_problems(self) -> list[str]:
         """Return what is wrong with the database file; empty if it is sound."""
@@ -240,4 +339,6 @@ class Workspace:
 
     def close(self) -> None:
         """Close the database."""
+        if self._database.audited and self.opened_by is SlotKind.KEYRING:
+            self.trail.keep_head()
         self._database.close()

@@ -8,7 +8,7 @@ import pytest
 
 from issuetrack.connectors.files import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 

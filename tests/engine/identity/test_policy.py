@@ -6,8 +6,16 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from conftest import MEMBERS, Team
 from issuetrack.engine.errors import PermissionDenied
-from issuetrack.engine.identity.policy import LEAST_ROLE, Permission, authorize
+from issuetrack.engine.identity.audit_log import AuditFilter
+from issuetrack.engine.identity.policy import (
+    LEAST_ROLE,
+    Permission,
+    allowed,
+    authorize,
+    table,
+)
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.retrieval.search import Question
@@ -46,6 +54,7 @@ def test_viewers_change_nothing() -> None:
     of_viewers = {p for p, role in LEAST_ROLE.items() if role is Role.VIEWER}
 
     assert of_viewers == {
+        Permission.OWN_KEYS,
         Permission.READ,
         Permission.SUGGEST,
         Permission.RATE,
@@ -64,21 +73,28 @@ DOORS: list[Action] = [
     lambda w: w.imports.run(w.actor, "s", "jsonl", []),
     lambda w: w.drain_index(),
     lambda w: w.rebuild_index(),
+    lambda w: w.maintenance.backup(w.actor),
+    lambda w: w.maintenance.compact(w.actor),
+    lambda w: w.trail.accept(w.actor),
+    lambda w: next(w.trail.every(w.actor)),
 ]
 
 
 # FAULTS 34
-def test_viewer_is_refused_at_every_door(workspace: Workspace) -> None:
+@pytest.mark.parametrize("name", ["viewer", "exporter"])
+def test_lower_role_is_refused_at_every_door(team: Team, name: str) -> None:
     """What changes something asks for the role before it does anything."""
-    workspace.issues.create(workspace.actor, IssueDraft("one"))
-    before = workspace.issues.get(workspace.actor, "1")
-    workspace.actor = replace(workspace.actor, role=Role.VIEWER)
+    owner = team.open("owner")
+    owner.issues.create(owner.actor, IssueDraft("one"))
+    before = owner.issues.get(owner.actor, "1")
+    entries = owner.verify_audit().entries
+    lower = team.open(name)
     for action in DOORS:
         with pytest.raises(PermissionDenied):
-            action(workspace)
+            action(lower)
 
-    assert workspace.issues.get(workspace.actor, "1") == before
-    assert workspace.verify_audit().entries == 2
+    assert owner.issues.get(owner.actor, "1") == before
+    assert owner.verify_audit().entries == entries + len(DOORS)
 
 
 def test_viewer_may_look_and_ask(workspace: Workspace) -> None:
@@ -103,3 +119,31 @@ def test_actor_does_not_show_its_key() -> None:
 
     assert "owner" in shown
     assert "Ed25519" not in shown
+
+
+def test_table_is_shown_as_it_is_enforced() -> None:
+    """What `help` prints of the roles is what `authorize` asks."""
+    rows = {row["permission"]: row for row in table()}
+
+    assert set(rows) == set(Permission)
+    for permission, row in rows.items():
+        assert row["covers"]
+        for role in Role:
+            assert row[role.value] == (permission in allowed(role))
+    assert allowed(Role.NONE) == [Permission.IDENTIFY]
+    assert set(allowed(Role.ADMIN)) == set(Permission)
+
+
+# FAULTS 34
+@pytest.mark.parametrize("name", ["viewer", "exporter"])
+def test_refusal_is_written_down(team: Team, name: str) -> None:
+    """Who was refused what, in which role, is in the trail."""
+    lower = team.open(name)
+    with pytest.raises(PermissionDenied, match="to write issues takes engineer"):
+        lower.issues.create(lower.actor, IssueDraft("no"))
+    owner = team.open("owner")
+    (entry,) = owner.trail.entries(owner.actor, AuditFilter(action="access"))
+
+    assert (entry.actor, entry.entity) == (name, "permission:write issues")
+    assert entry.after == {"role": MEMBERS[name]}
+    assert owner.verify_audit().broken_at is None

@@ -12,7 +12,7 @@ from issuetrack.engine.errors import QuerySyntaxError
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.issues.query import COLUMNS, SORTS
 from issuetrack.engine.issues.service import IssueDraft
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.types import IssueStatus, IssueType, Priority
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.ports import RemoteIssue

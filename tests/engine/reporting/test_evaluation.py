@@ -8,7 +8,7 @@ import pytest
 from issuetrack.engine.errors import NotFoundError
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.reporting.evaluation import RetrievalScore, score
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.ports import RemoteIssue
 from issuetrack.engine.workspace import Workspace

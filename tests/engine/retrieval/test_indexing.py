@@ -15,7 +15,7 @@ from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.retrieval.documents import problem_pieces
 from issuetrack.engine.retrieval.indexing import IndexStatus
 from issuetrack.engine.retrieval.search import Question
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.types import CommentKind, IssueStatus, Role
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.ports import RemoteComment, RemoteIssue

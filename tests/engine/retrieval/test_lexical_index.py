@@ -19,7 +19,7 @@ from issuetrack.engine.retrieval.lexical_index import (
     signature,
     words,
 )
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace

@@ -18,7 +18,7 @@ from issuetrack.engine.retrieval.fusion import (
     WEIGHTS,
 )
 from issuetrack.engine.retrieval.search import Match, Question, Search
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 

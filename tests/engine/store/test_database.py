@@ -1,41 +1,43 @@
 """One encrypted file: its key, its transactions, its limits."""
 
+import errno
 import sqlite3
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlcipher3.dbapi2 as driver
 
+from engine.store.conftest import keychain_of
 from issuetrack.engine.errors import (
     DiskFull,
     IssueTrackError,
+    LockedError,
     NotFoundError,
     StoreError,
+    TamperedError,
     WorkspaceExists,
     WrongKeyError,
 )
-from issuetrack.engine.store import database as module
-from issuetrack.engine.store.database import (
-    Database,
+from issuetrack.engine.store import sqlcipher as module
+from issuetrack.engine.store.database import Database
+from issuetrack.engine.store.keychain import Keychain
+from issuetrack.engine.store.keyslots import KeyFile, key_file_path
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.sqlcipher import (
     check_library,
     create_file,
     library_versions,
     translate,
 )
-from issuetrack.engine.store.keyslots import (
-    SlotKind,
-    SlotSecret,
-    UnlockedKeys,
-    key_file_path,
-)
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 
 KEY = "0123456789abcdef0123456789abcdef"
-KeysOf = Callable[[Path], UnlockedKeys]
+SALT = bytes(range(16))
 NewDatabase = Callable[..., Database]
 
 
@@ -57,6 +59,14 @@ def got(database: Database, key: str) -> str | None:
         return uow.setting(key)
 
 
+def wrong_keychain(database: Database, page_key: bytes) -> Keychain:
+    """Return a keychain that has another page key for a database."""
+    keychain = keychain_of(database.path)
+    pages = dict.fromkeys(keychain.keys.page_keys, page_key)
+    keychain._keys = replace(keychain.keys, page_keys=pages)
+    return keychain
+
+
 # FAULTS 29
 @pytest.mark.parametrize(
     "attempt",
@@ -76,7 +86,7 @@ def test_wrong_page_key_changes_nothing(
     put(database, "secret", "value")
     before = bytes_of(database.path)
     assert len(before) == 3
-    wrong = Database(database.path, page_key, database._cipher)
+    wrong = Database(database.path, wrong_keychain(database, page_key))
     try:
         with pytest.raises(WrongKeyError):
             attempt(wrong)
@@ -99,6 +109,23 @@ def test_wrong_secret_changes_nothing(database: Database) -> None:
 
 
 # FAULTS 29
+@pytest.mark.parametrize("missing", ["secret", "key file"])
+def test_missing_key_changes_nothing(database: Database, missing: str) -> None:
+    """Without a key there is an error, no plain text and no changed byte."""
+    put(database, "secret", "canary")
+    unlock = Unlock()
+    if missing == "key file":
+        key_file_path(database.path).rename(database.path.with_name("away"))
+        unlock = Unlock(environment_key=KEY)
+    before = bytes_of(database.path)
+
+    with pytest.raises(LockedError):
+        Workspace.open(database.path, unlock)
+    assert bytes_of(database.path) == before
+    assert all(b"canary" not in data for data in before.values())
+
+
+# FAULTS 29
 def test_key_file_of_another_workspace_does_not_open(
     database: Database, new_database: NewDatabase
 ) -> None:
@@ -107,9 +134,9 @@ def test_key_file_of_another_workspace_does_not_open(
     key_file_path(other.path).replace(key_file_path(database.path))
     before = bytes_of(database.path)
 
-    with pytest.raises(WrongKeyError, match="does not open") as raised:
+    with pytest.raises(TamperedError, match="no key for the database") as raised:
         Workspace.open(database.path, Unlock(environment_key=KEY))
-    assert "--db and --key-file" in (raised.value.hint or "")
+    assert "from one backup" in (raised.value.hint or "")
     assert bytes_of(database.path) == before
 
 
@@ -117,7 +144,7 @@ def test_missing_file_is_not_made(database: Database, tmp_path: Path) -> None:
     """Opening what is not there is an error, and leaves nothing there."""
     absent = tmp_path / "absent.db"
     with pytest.raises(NotFoundError, match=r"absent\.db"):
-        Database(absent, bytes(32), database._cipher)
+        Database(absent, database.keychain)
     with pytest.raises(NotFoundError):
         Workspace.open(absent, Unlock(environment_key=KEY))
 
@@ -125,19 +152,16 @@ def test_missing_file_is_not_made(database: Database, tmp_path: Path) -> None:
 
 
 def test_file_that_goes_away_is_not_made_anew(
-    new_database: NewDatabase, tmp_path: Path, keys_of: KeysOf
+    new_database: NewDatabase, tmp_path: Path
 ) -> None:
     """A database that vanishes before its first use is not replaced by an empty one."""
     path = new_database().path
-    keys = keys_of(path)
-    gone = tmp_path / "gone.db"
-    gone.touch()
-    database = Database(gone, keys.page_key, keys.cipher)
-    gone.unlink()
+    database = new_database()
+    path.unlink()
 
     with pytest.raises(StoreError, match="cannot be opened"):
         got(database, "a")
-    assert not gone.exists()
+    assert not path.exists()
 
 
 def test_created_files_are_private_and_encrypted(database: Database) -> None:
@@ -157,7 +181,7 @@ def test_existing_file_is_not_created_over(tmp_path: Path) -> None:
     path = tmp_path / "taken.db"
     path.write_bytes(b"precious")
     with pytest.raises(StoreError, match="cannot create"):
-        create_file(path, bytes(32))
+        create_file(path, bytes(32), SALT)
     with pytest.raises(WorkspaceExists):
         Workspace.create(path, "owner", lambda _: [])
     path.rename(tmp_path / "new.db.keys")
@@ -170,10 +194,10 @@ def test_existing_file_is_not_created_over(tmp_path: Path) -> None:
 
 def test_folders_are_made_for_a_new_file(tmp_path: Path) -> None:
     """A path into folders that are not there yet is fine; through a file it is not."""
-    create_file(tmp_path / "a" / "b" / "new.db", bytes(32))
+    create_file(tmp_path / "a" / "b" / "new.db", bytes(32), SALT)
 
     with pytest.raises(StoreError, match="cannot create"):
-        create_file(tmp_path / "a" / "b" / "new.db" / "c.db", bytes(32))
+        create_file(tmp_path / "a" / "b" / "new.db" / "c.db", bytes(32), SALT)
 
 
 @pytest.mark.parametrize("name", ["what?.db", "50%20.db", "a#b.db", "ü b.db", "a&b=c"])
@@ -198,7 +222,7 @@ def test_connections_are_set_up(database: Database, number: int) -> None:
         "foreign_keys": 1,
         "secure_delete": 1,
         "temp_store": 2,
-        "busy_timeout": 10000,
+        "busy_timeout": 30000,
     }
 
     def check(left: int) -> None:
@@ -303,7 +327,7 @@ def test_old_library_is_refused(
     with pytest.raises(StoreError, match="can corrupt its log"):
         check_library()
     with pytest.raises(StoreError, match="can corrupt its log"):
-        Database(database.path, bytes(32), database._cipher)
+        Database(database.path, database.keychain)
     monkeypatch.setattr(driver, "sqlite_version_info", (3, 51, 3))
     check_library()
 
@@ -327,6 +351,7 @@ def test_versions_are_told() -> None:
         ("unable to open database file", StoreError, "opened for writing"),
         ("database is locked", StoreError, "busy for too long"),
         ("disk I/O error", StoreError, "file system failed"),
+        ("out of memory", StoreError, "not enough memory"),
         ("no such table: issue", StoreError, "no such table: issue"),
     ],
 )
@@ -390,7 +415,9 @@ def test_damaged_page_is_a_problem(new_database: NewDatabase) -> None:
     assert problems != []
 
 
-def test_failed_creation_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_creation_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A workspace that could not be made whole is not there at all."""
 
     def refuse(_: str) -> list[SlotSecret]:
@@ -399,8 +426,23 @@ def test_failed_creation_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no secret"):
         Workspace.create(tmp_path / "new.db", "owner", refuse)
     secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
-    (tmp_path / "new.db.keys.new").mkdir()
-    with pytest.raises(OSError, match="new"):
+
+    def full(file: KeyFile, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(KeyFile, "save", full)
+    with pytest.raises(OSError, match="no space left"):
         Workspace.create(tmp_path / "new.db", "owner", lambda _: [secret])
 
-    assert [p.name for p in tmp_path.glob("new*")] == ["new.db.keys.new"]
+    assert list(tmp_path.glob("new*")) == []
+
+
+def test_database_closed_twice_lets_others_go_on(new_database: NewDatabase) -> None:
+    """Only the first close of a database gives its descriptor up."""
+    one, two = new_database(), new_database()
+    put(two, "a", "1")
+    one.close()
+    one.close()
+
+    assert got(two, "a") == "1"
+    assert two.page_key_id == "page-1"

@@ -1,7 +1,7 @@
 """Bringing tables up to date: all of a version or nothing of it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,13 @@ from sqlmodel import SQLModel
 from issuetrack.engine.errors import SchemaTooNew
 from issuetrack.engine.store import database as module
 from issuetrack.engine.store import tables
-from issuetrack.engine.store.database import SCHEMA_VERSION, Database, create_file
-from issuetrack.engine.store.encryption import FieldCipher
-from issuetrack.engine.store.keyslots import key_file_path
+from issuetrack.engine.store.database import SCHEMA_VERSION, Database
+from issuetrack.engine.store.keychain import Keychain
+from issuetrack.engine.store.keyslots import KeyFile, key_file_path
 from issuetrack.engine.store.migrations import runner
-from issuetrack.engine.store.unlock import Unlock
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.sqlcipher import create_file
+from issuetrack.engine.store.unlock import Unlock, new_recovery_key, recovery_secret
 from issuetrack.engine.workspace import Workspace
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -28,8 +30,8 @@ STEP = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -47,11 +49,19 @@ def schema_of(database: Database) -> Schema:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Database:
+def empty(tmp_path: Path) -> Iterator[Database]:
     """Return a database that no migration has seen."""
     path = tmp_path / "empty.db"
-    create_file(path, bytes(32))
-    return Database(path, bytes(32), FieldCipher("empty", {}, {}))
+    secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
+    recovery = recovery_secret(new_recovery_key())
+    file, private = KeyFile.create("owner", lambda _: [secret], recovery)
+    file.save(key_file_path(path))
+    keychain = Keychain(key_file_path(path), file, private)
+    ((salt, page_key),) = keychain.keys.page_keys.items()
+    create_file(path, page_key, salt)
+    database = Database(path, keychain)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -61,9 +71,9 @@ def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     def add(step: str) -> None:
         home = tmp_path / "migrations"
         shutil.copytree(Path(runner.__file__).parent, home)
-        (home / VERSIONS / "v0002_later.py").write_text(step, encoding="utf-8")
+        (home / VERSIONS / "v0003_later.py").write_text(step, encoding="utf-8")
         monkeypatch.setattr(runner, "__file__", str(home / "runner.py"))
-        monkeypatch.setattr(module, "SCHEMA_VERSION", "0002")
+        monkeypatch.setattr(module, "SCHEMA_VERSION", "0003")
 
     return add
 
@@ -103,7 +113,7 @@ def test_failed_migration_leaves_the_old_version(
         database.migrate()
 
     assert schema_of(database) == before
-    assert database.schema_version() == "0001"
+    assert database.schema_version() == SCHEMA_VERSION
     with database.read() as uow:
         assert (uow.setting("kept"), uow.setting("later")) == ("yes", None)
 
@@ -116,7 +126,7 @@ def test_migration_that_works_is_kept(
     database.migrate()
     database.migrate()
 
-    assert database.schema_version() == "0002"
+    assert database.schema_version() == "0003"
     with database.read() as uow:
         assert uow.sql("SELECT count(*) FROM later") == [(0,)]
         assert uow.setting("later") == "yes"

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keyring
@@ -10,24 +11,37 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
-from issuetrack.engine.errors import AuthenticationError, LockedError, UsageError
-from issuetrack.engine.store.keyslots import SlotKind, SlotSecret
+from conftest import Team
+from issuetrack.engine.errors import (
+    AuthenticationError,
+    InputNeeded,
+    LockedError,
+    UsageError,
+    WrongKeyError,
+)
+from issuetrack.engine.settings import operating_system_user
+from issuetrack.engine.store.key_changes import KeyChanges
+from issuetrack.engine.store.keyslots import KeyFile
+from issuetrack.engine.store.login_cache import Keeper, LoginCache
+from issuetrack.engine.store.slots import SlotKind, SlotSecret
+from issuetrack.engine.store.types import PrincipalKind, Role
 from issuetrack.engine.store.unlock import (
     RECOVERY_ALPHABET,
     Unlock,
     environment_secret,
+    first_line,
     keyring_secret,
     make_key_file,
+    new_keyring_secret,
+    new_passphrase_secret,
     new_recovery_key,
     passphrase_secret,
     read_key_file,
     recovery_secret,
     secure_keyring_available,
-    store_in_keyring,
 )
 from issuetrack.engine.workspace import Workspace
 
-EVERY_KIND = set(SlotKind)
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -49,6 +63,8 @@ class MemoryKeyring(KeyringBackend):
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Keep a secret."""
+        if not self.answers:
+            raise KeyringError("it is locked")
         self.kept[service, username] = password
 
 
@@ -62,11 +78,6 @@ def use_keyring() -> Iterator[Callable[[KeyringBackend], None]]:
     before = keyring.get_keyring()
     yield keyring.set_keyring
     keyring.set_keyring(before)
-
-
-def first(unlock: Unlock, kinds: set[SlotKind] | None = None) -> SlotSecret:
-    """Return the first secret on offer."""
-    return next(unlock.offered("db", EVERY_KIND if kinds is None else kinds))
 
 
 def file_of(folder: Path, content: str, mode: int = 0o600) -> Path:
@@ -155,7 +166,7 @@ def test_private_key_file_is_read(tmp_path: Path, mode: int) -> None:
     """White space around the key does not belong to it."""
     path = file_of(tmp_path, f" {KEY}\n", mode)
 
-    assert first(Unlock(key_file=path)) == SlotSecret(SlotKind.KEY_FILE, KEY.encode())
+    assert read_key_file(path) == KEY.encode()
 
 
 def test_missing_key_file_leaves_it_locked(tmp_path: Path) -> None:
@@ -198,7 +209,7 @@ def test_passphrase_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     """The end of the line does not belong to the passphrase."""
     path = file_of(tmp_path, "four unrelated words\nsecond line\n")
 
-    assert first(Unlock(passphrase_file=path)).value == b"four unrelated words"
+    assert first_line(path) == "four unrelated words"
 
 
 @pytest.mark.parametrize("data", [None, b"", b"\xff\xfe\n"])
@@ -211,7 +222,7 @@ def test_unreadable_passphrase_file_leaves_it_locked(
         path.write_bytes(data)
 
     with pytest.raises(LockedError, match="cannot be read"):
-        first(Unlock(passphrase_file=path))
+        first_line(path)
 
 
 def test_short_secrets_are_refused() -> None:
@@ -220,30 +231,234 @@ def test_short_secrets_are_refused() -> None:
         environment_secret("x" * 15)
     with pytest.raises(UsageError, match="empty"):
         passphrase_secret("")
+    with pytest.raises(UsageError, match="shorter than 12"):
+        new_passphrase_secret("x" * 11)
     assert environment_secret("x" * 16).value == b"x" * 16
+    assert new_passphrase_secret("x" * 12) == passphrase_secret("x" * 12)
 
 
-def test_secrets_are_offered_in_order(tmp_path: Path) -> None:
-    """An option goes before the environment, and a person is asked last."""
-    path = file_of(tmp_path, KEY)
-    offers = [
-        (Unlock(path, KEY, path, RECOVERY, lambda: "asked"), SlotKind.KEY_FILE),
-        (Unlock(None, KEY, path, RECOVERY, lambda: "asked"), SlotKind.ENVIRONMENT),
-        (Unlock(None, None, path, RECOVERY, lambda: "asked"), SlotKind.RECOVERY),
-        (Unlock(None, None, path, None, lambda: "asked"), SlotKind.PASSPHRASE),
-        (Unlock(None, None, None, None, lambda: "asked"), SlotKind.PASSPHRASE),
+class Memory:
+    """A keeper that keeps while the test runs."""
+
+    name = "the memory of a test"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def keep(self, label: str, content: bytes, seconds: int) -> None:
+        """Keep bytes."""
+        self.kept[label] = content
+
+    def recall(self, label: str) -> bytes | None:
+        """Return what is kept."""
+        return self.kept.get(label)
+
+    def forget(self, label: str) -> None:
+        """Drop what is kept."""
+        self.kept.pop(label, None)
+
+
+PHRASE = "four unrelated words"
+
+
+@pytest.fixture(scope="module")
+def content() -> KeyFile:
+    """Return a key file in which each kind of secret opens for somebody else.
+
+    `anna` and `otto` have a passphrase, `service` a key file.
+    """
+    file, owner = KeyFile.create(
+        "owner",
+        lambda _: [
+            SlotSecret(SlotKind.ENVIRONMENT, KEY.encode()),
+            SlotSecret(SlotKind.KEYRING, b"kept in the keyring"),
+        ],
+        recovery_secret(RECOVERY),
+    )
+    changes = KeyChanges.by(file.unseal(owner), file)
+    for name in ("anna", "otto"):
+        secrets = [passphrase_secret(f"{PHRASE} of {name}")]
+        changes.add(name, PrincipalKind.PERSON, Role.VIEWER, secrets, 1)
+    secret = SlotSecret(SlotKind.KEY_FILE, KEY.encode())
+    changes.add("service", PrincipalKind.SERVICE, Role.NONE, [secret], 1)
+    return file
+
+
+@pytest.fixture
+def file(content: KeyFile) -> KeyFile:
+    """Return a copy of it."""
+    return content.copy()
+
+
+def name_of(file: KeyFile, unlock: Unlock) -> tuple[str, SlotKind]:
+    """Return whose slot an offer opens, and what kind of slot it is."""
+    private = unlock.open(file)
+    return file.state.principals[private.principal].name, private.opened_by
+
+
+def never() -> str:
+    """Be asked for a passphrase, though nobody should be."""
+    pytest.fail("a person was asked")
+
+
+def logged_in(file: KeyFile, *names: str) -> LoginCache:
+    """Return a cache in which members are logged in."""
+    memory = Memory()
+    makers: tuple[Callable[[], Keeper], ...] = (lambda: memory,)
+    cache = LoginCache(makers, lambda: 0.0)
+    for name in names:
+        unlock = Unlock(ask=lambda name=name: f"{PHRASE} of {name}", user=name)  # type: ignore[misc]
+        private = unlock.open(file)
+        cache.keep(file.database, private.principal, private.payload)
+    return cache
+
+
+def test_offers_go_in_order(
+    file: KeyFile, tmp_path: Path, use_keyring: Callable[[KeyringBackend], None]
+) -> None:
+    """Key file, environment, recovery, passphrase file, keyring, login, a person."""
+    backend = MemoryKeyring()
+    backend.kept["issuetrack", file.database] = "kept in the keyring"
+    use_keyring(backend)
+    (tmp_path / "phrase").write_text(f"{PHRASE} of anna\n", encoding="utf-8")
+    full = Unlock(
+        file_of(tmp_path, KEY),
+        KEY,
+        tmp_path / "phrase",
+        RECOVERY,
+        lambda: f"{PHRASE} of otto",
+        system_user="otto",
+        cache=logged_in(file, "otto"),
+    )
+    found = [name_of(file, full)]
+    for gone in ("key_file", "environment_key", "recovery_key"):
+        full = replace(full, **{gone: None})
+        found.append(name_of(file, replace(full, system_user="anna")))
+    full = replace(full, passphrase_file=None)
+    found.append(name_of(file, full))
+    backend.kept.clear()
+    found.append(name_of(file, full))
+    full = replace(full, cache=None)
+    found.append(name_of(file, full))
+    with pytest.raises(LockedError, match="no key was offered"):
+        replace(full, ask=None).open(file)
+
+    assert found == [
+        ("service", SlotKind.KEY_FILE),
+        ("owner", SlotKind.ENVIRONMENT),
+        ("recovery", SlotKind.RECOVERY),
+        ("anna", SlotKind.PASSPHRASE),
+        ("owner", SlotKind.KEYRING),
+        ("otto", SlotKind.LOGIN),
+        ("otto", SlotKind.PASSPHRASE),
     ]
 
-    for unlock, kind in offers:
-        assert [s.kind for s in unlock.offered("db", EVERY_KIND)] == [kind]
+
+def test_explicit_offer_that_does_not_fit_is_final(
+    file: KeyFile, tmp_path: Path
+) -> None:
+    """A wrong key file is told; nothing else is tried in its place."""
+    wrong = file_of(tmp_path, "f" * 32)
+    with pytest.raises(WrongKeyError, match="does not open this workspace"):
+        Unlock(wrong, KEY, None, RECOVERY, never).open(file)
+    with pytest.raises(WrongKeyError, match="does not open this workspace for anna"):
+        Unlock(environment_key=KEY, user="anna").open(file)
 
 
-def test_nobody_is_asked_for_a_passphrase_there_is_not() -> None:
+def test_several_people_with_passphrases_say_who_they_are(file: KeyFile) -> None:
+    """Nobody's passphrase is tried on the slots of others."""
+    with pytest.raises(InputNeeded, match="several users: anna, otto"):
+        Unlock(ask=never).open(file)
+    with pytest.raises(InputNeeded, match="several users"):
+        Unlock(ask=never, system_user="somebody").open(file)
+    for unlock in (
+        Unlock(ask=lambda: f"{PHRASE} of otto", user="otto"),
+        Unlock(ask=lambda: f"{PHRASE} of otto", system_user="otto"),
+    ):
+        assert name_of(file, unlock) == ("otto", SlotKind.PASSPHRASE)
+    with pytest.raises(WrongKeyError):
+        Unlock(ask=lambda: f"{PHRASE} of anna", user="otto").open(file)
+
+
+def test_single_passphrase_needs_no_name(file: KeyFile) -> None:
+    """Where only one person has a passphrase it is theirs that is asked for."""
+    otto = file.state.named("otto")
+    assert otto is not None
+    file.forget(otto.uuid)
+    unlock = Unlock(ask=lambda: f"{PHRASE} of anna", system_user="root")
+
+    assert name_of(file, unlock) == ("anna", SlotKind.PASSPHRASE)
+
+
+def test_user_without_a_passphrase_is_not_asked(file: KeyFile) -> None:
     """Without a passphrase slot the question would be vain."""
-    unlock = Unlock(ask=lambda: pytest.fail("a person was asked"))
+    for user in ("owner", "service"):
+        with pytest.raises(LockedError, match="no key was offered"):
+            Unlock(ask=never, user=user).open(file)
 
-    assert list(unlock.offered("db", {SlotKind.KEY_FILE})) == []
-    assert list(Unlock().offered("db", EVERY_KIND)) == []
+
+def test_passphrase_file_of_a_user_without_a_passphrase_does_not_open(
+    file: KeyFile, tmp_path: Path
+) -> None:
+    """A passphrase for somebody who has none fits nothing."""
+    path = file_of(tmp_path, PHRASE)
+    with pytest.raises(WrongKeyError, match="for service"):
+        Unlock(passphrase_file=path, user="service").open(file)
+
+
+def test_unknown_user_is_told(file: KeyFile) -> None:
+    """A slip in --user is not taken for a wrong key."""
+    with pytest.raises(AuthenticationError, match="there is no user nobody"):
+        Unlock(environment_key=KEY, user="nobody").open(file)
+
+
+def test_disabled_user_is_told(team: Team) -> None:
+    """The right key of somebody who is locked out says so."""
+    owner = team.open("owner")
+    owner.accounts.disable(owner.actor, "viewer")
+    with pytest.raises(LockedError, match="viewer may not open this workspace"):
+        team.open("viewer")
+
+
+@pytest.mark.parametrize("kept", [None, "of another workspace"])
+def test_keyring_entry_that_fits_nobody_falls_through(
+    file: KeyFile, use_keyring: Callable[[KeyringBackend], None], kept: str | None
+) -> None:
+    """A stale keyring is no reason not to ask for the passphrase."""
+    backend = MemoryKeyring()
+    if kept is not None:
+        backend.kept["issuetrack", file.database] = kept
+    use_keyring(backend)
+    unlock = Unlock(ask=lambda: f"{PHRASE} of anna", system_user="anna")
+
+    assert name_of(file, unlock) == ("anna", SlotKind.PASSPHRASE)
+    with pytest.raises(LockedError, match="no key was offered"):
+        Unlock(system_user="anna").open(file)
+
+
+def test_keyring_is_not_asked_for_others(
+    file: KeyFile, use_keyring: Callable[[KeyringBackend], None]
+) -> None:
+    """Who has no keyring slot opens with the passphrase, whatever the keyring is."""
+    backend = MemoryKeyring()
+    backend.answers = False
+    use_keyring(backend)
+    unlock = Unlock(ask=lambda: f"{PHRASE} of anna", user="anna")
+
+    assert name_of(file, unlock) == ("anna", SlotKind.PASSPHRASE)
+    with pytest.raises(LockedError, match="does not answer"):
+        Unlock(user="owner").open(file)
+
+
+def test_login_opens_for_whom_it_was(file: KeyFile) -> None:
+    """What `login` keeps for one user does not open for another."""
+    cache = logged_in(file, "anna")
+
+    assert name_of(file, Unlock(user="anna", cache=cache)) == ("anna", SlotKind.LOGIN)
+    with pytest.raises(LockedError, match="no key was offered"):
+        Unlock(user="otto", cache=cache).open(file)
+    with pytest.raises(LockedError, match="no key was offered"):
+        Unlock(cache=cache).open(file)
 
 
 def test_environment_is_read(tmp_path: Path) -> None:
@@ -253,26 +468,34 @@ def test_environment_is_read(tmp_path: Path) -> None:
         "ISSUETRACK_KEY_FILE": "a.key",
         "ISSUETRACK_PASSPHRASE_FILE": "a.txt",
         "ISSUETRACK_RECOVERY_KEY": "recovery",
+        "ISSUETRACK_USER": "anna",
     }
 
+    system = operating_system_user()
     assert Unlock.from_environment(environment) == Unlock(
-        Path("a.key"), "key", Path("a.txt"), "recovery"
+        Path("a.key"),
+        "key",
+        Path("a.txt"),
+        "recovery",
+        user="anna",
+        system_user=system,
     )
     assert Unlock.from_environment(environment, tmp_path).key_file == tmp_path
-    assert Unlock.from_environment({"ISSUETRACK_KEY_FILE": ""}) == Unlock()
+    assert Unlock.from_environment(environment, user="otto").user == "otto"
+    empty = {"ISSUETRACK_KEY_FILE": "", "ISSUETRACK_USER": ""}
+    assert Unlock.from_environment(empty) == Unlock(system_user=system)
 
 
 def test_keyring_keeps_a_secret_for_each_database(
     use_keyring: Callable[[KeyringBackend], None],
 ) -> None:
-    """What was stored for one database is offered for that one only."""
+    """What was made for one database is found for that one only."""
     use_keyring(MemoryKeyring())
-    secret = SlotSecret(SlotKind.KEYRING, KEY.encode())
-    store_in_keyring("db", secret)
+    secret = new_keyring_secret("db")
 
     assert keyring_secret("db") == secret
+    assert len(bytes.fromhex(secret.value.decode())) == 32
     assert keyring_secret("other") is None
-    assert list(Unlock(ask=lambda: "x").offered("db", EVERY_KIND)) == [secret]
 
 
 def test_locked_keyring_is_told(
@@ -285,6 +508,8 @@ def test_locked_keyring_is_told(
 
     with pytest.raises(LockedError, match="does not answer: it is locked"):
         keyring_secret("db")
+    with pytest.raises(AuthenticationError, match="does not take the key"):
+        new_keyring_secret("db")
 
 
 def test_keyring_without_encryption_is_refused(

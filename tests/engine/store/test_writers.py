@@ -3,23 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues.service import IssueDraft, IssueService
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.keyslots import UnlockedKeys
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"
-KeysOf = Callable[[Path], UnlockedKeys]
 
 WRITER = """
 import sys
@@ -60,12 +56,10 @@ def check_whole(database: Database, titles: list[str], comments: int) -> None:
 @pytest.mark.parametrize(
     ("writers", "times"), [(6, 8), pytest.param(12, 100, marks=pytest.mark.slow)]
 )
-def test_threads_lose_nothing(
-    database: Database, keys_of: KeysOf, writers: int, times: int
-) -> None:
+def test_threads_lose_nothing(database: Database, writers: int, times: int) -> None:
     """Threads that share one database write one after the other."""
     issues = IssueService(database, lambda: NOW)
-    actor = Actor.from_keys(keys_of(database.path))
+    actor = Actor.from_keys(database.keychain.keys)
 
     def write(writer: int) -> list[int]:
         return [

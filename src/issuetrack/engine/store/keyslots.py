@@ -2,96 +2,62 @@
 
 Each principal has an X25519 pair (for sealing) and an Ed25519 pair (for signing).
 A slot wraps the private keys under a secret that the principal presents. The page
-key and the role keys are sealed to the principal's public key, so that they can be
-changed for people who are absent.
-
-Public keys, of principals and of roles, are signed by an admin. Who is an admin follows
-from the first one's public key, which every slot holds beside the private keys: whoever
-edits the file can add nobody that others would trust.
+key and the role keys are sealed to the principal's public key (HPKE, RFC 9180), so
+that they can be changed for people who are absent. Who the principals are, and which
+public keys count, is told by a signed log: see `key_log`. Every slot holds, beside the
+private keys, the public key that the first event of the log must be signed with.
 """
 
+import contextlib
+import glob
 import json
 import os
 import secrets
+import time
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import (
     X25519PrivateKey,
     X25519PublicKey,
 )
 
-from issuetrack.engine.errors import LockedError, TamperedError, WrongKeyError
+from issuetrack.engine.errors import LockedError, TamperedError
+from issuetrack.engine.store import key_log
 from issuetrack.engine.store.encryption import (
-    KEY_BYTES,
     SUITE,
-    FieldCipher,
     RoleKey,
-    derive,
     length_prefixed,
 )
-from issuetrack.engine.store.slots import SlotKind as SlotKind
-from issuetrack.engine.store.slots import SlotSecret as SlotSecret
+from issuetrack.engine.store.key_log import KeyState, Principal, unsigned
+from issuetrack.engine.store.private_keys import (
+    PrivateKeys,
+    UnlockedKeys,
+    new_private_keys,
+    public_halves,
+    public_of,
+)
 from issuetrack.engine.store.slots import (
+    Slot,
+    SlotKind,
+    SlotSecret,
     damaged,
     decode,
     encode,
-    make_slot,
     open_slot,
 )
-from issuetrack.engine.store.types import PrincipalKind, Role
+from issuetrack.engine.store.types import READER_ROLES, PrincipalKind, Role
 
-FORMAT = "issuetrack-keys/1"
-FIRST_PAGE_KEY = "page-1"
+FORMAT = "issuetrack-keys/2"
+FORMAT_1, BEGINNING = b"issuetrack-keys/1", 64
+SALT_BYTES = 16
+STALE_SECONDS = 60
+RECOVERY = "recovery"
 
 Entry = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class UnlockedKeys:
-    """Everything one principal can do with a database."""
-
-    principal: str
-    name: str
-    kind: PrincipalKind
-    role: Role
-    signing: Ed25519PrivateKey = field(repr=False)
-    page_key: bytes = field(repr=False)
-    cipher: FieldCipher = field(repr=False)
-
-
-@dataclass(frozen=True)
-class PublicPrincipal:
-    """What everybody may know of a principal."""
-
-    principal: str
-    name: str
-    kind: PrincipalKind
-    role: Role
-    sealing_key: bytes
-    signing_key: bytes
-
-
-@dataclass(frozen=True)
-class _Signer:
-    """Who signs a public key, with what, and whom everybody trusts first."""
-
-    principal: str
-    key: Ed25519PrivateKey
-    anchor: bytes
-
-    def sign(self, entry: Entry, signed: bytes) -> None:
-        entry["signed_by"] = self.principal
-        entry["signature"] = encode(self.key.sign(signed))
 
 
 def key_file_path(database: Path) -> Path:
@@ -99,33 +65,17 @@ def key_file_path(database: Path) -> Path:
     return database.with_name(database.name + ".keys")
 
 
-def _signed_bytes(database: str, entry: Entry) -> bytes:
-    names = ("uuid", "name", "kind", "role", "sealing_key", "signing_key")
-    return length_prefixed(database, "principal", *(entry[name] for name in names))
-
-
-def _signed_role(database: str, role: Role, generation: Entry) -> bytes:
-    return length_prefixed(
-        database, "role", role.value, generation["id"], generation["public"]
-    )
+def is_format_1(path: Path) -> bool:
+    """Tell whether a key file is of format 1: see `keyslots_v1`."""
+    try:
+        with path.open("rb") as file:
+            return FORMAT_1 in file.read(BEGINNING)
+    except OSError:
+        return False
 
 
 def _seal_info(database: str, key_id: str, principal: str) -> bytes:
     return length_prefixed(database, "key", key_id, principal)
-
-
-def _public_of(secret: bytes) -> bytes:
-    private = X25519PrivateKey.from_private_bytes(derive(secret, "sealing"))
-    return private.public_key().public_bytes_raw()
-
-
-def _is_signed(entry: Entry, signer: Entry, signed: bytes) -> bool:
-    public = Ed25519PublicKey.from_public_bytes(decode(signer["signing_key"]))
-    try:
-        public.verify(decode(entry["signature"]), signed)
-    except InvalidSignature:
-        return False
-    return True
 
 
 class KeyFile:
@@ -133,6 +83,7 @@ class KeyFile:
 
     def __init__(self, content: Entry) -> None:
         self._content = content
+        self.state = key_log.read(content["database"], content["log"])
 
     @property
     def database(self) -> str:
@@ -140,8 +91,14 @@ class KeyFile:
         return str(self._content["database"])
 
     @property
-    def _principals(self) -> list[Entry]:
-        found: list[Entry] = self._content["principals"]
+    def revision(self) -> int:
+        """Return how often the file was changed."""
+        return int(self._content["revision"])
+
+    @property
+    def log(self) -> Sequence[key_log.Event]:
+        """Return the events, oldest first."""
+        found: list[key_log.Event] = self._content["log"]
         return found
 
     @classmethod
@@ -150,79 +107,63 @@ class KeyFile:
         owner: str,
         owner_secrets: Callable[[str], Iterable[SlotSecret]],
         recovery: SlotSecret,
-        now: datetime,
-    ) -> "KeyFile":
-        """Return keys for a new database: one admin and one recovery principal.
+    ) -> tuple["KeyFile", PrivateKeys]:
+        """Return keys for a new database, and those of its first admin.
 
         Args:
             owner: the name of the admin.
             owner_secrets: given the database's uuid, what opens the admin's slots.
             recovery: what opens the recovery principal's slot.
-            now: when the keys are made.
         """
+        from issuetrack.engine.store.key_changes import KeyChanges
+
         content: Entry = {
             "format": FORMAT,
             "database": uuid.uuid4().hex,
-            "page_key": FIRST_PAGE_KEY,
-            "roles": {},
-            "principals": [],
+            "revision": 1,
+            "log": [],
+            "slots": {},
+            "sealed": {},
         }
         file = cls(content)
-        keys = {f"{role.value}-1": secrets.token_bytes(KEY_BYTES) for role in Role}
-        keys[FIRST_PAGE_KEY] = secrets.token_bytes(KEY_BYTES)
-        slots = owner_secrets(file.database)
-        admin = file._add(owner, PrincipalKind.PERSON, slots, keys, None)
-        file._add("recovery", PrincipalKind.RECOVERY, [recovery], keys, admin)
-        for role in Role:
-            generation = {
-                "id": f"{role.value}-1",
-                "public": encode(_public_of(keys[f"{role.value}-1"])),
-                "created_at": now.isoformat(),
-            }
-            admin.sign(generation, _signed_role(file.database, role, generation))
-            content["roles"][role.value] = [generation]
-        return file
+        first = PrivateKeys(uuid.uuid4().hex, new_private_keys(None), SlotKind.RECOVERY)
+        changes = KeyChanges(file, first, {})
+        opened_by = list(owner_secrets(file.database))
+        changes.add(owner, PrincipalKind.PERSON, Role.ADMIN, opened_by, 0, first)
+        changes.add(RECOVERY, PrincipalKind.RECOVERY, Role.ADMIN, [recovery], 0)
+        for role in READER_ROLES:
+            changes.new_role_key(role)
+        changes.new_page_key(secrets.token_bytes(SALT_BYTES))
+        return file, first
 
-    def _add(
-        self,
-        name: str,
-        kind: PrincipalKind,
-        slot_secrets: Iterable[SlotSecret],
-        keys: dict[str, bytes],
-        signer: _Signer | None,
-    ) -> _Signer:
-        sealing, signing = X25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        principal = uuid.uuid4().hex
-        public = signing.public_key().public_bytes_raw()
-        itself = _Signer(principal, signing, signer.anchor if signer else public)
-        signer = signer or itself
-        private = (
-            sealing.private_bytes_raw() + signing.private_bytes_raw() + signer.anchor
-        )
-        entry: Entry = {
-            "uuid": principal,
-            "name": name,
-            "kind": kind.value,
-            "role": Role.ADMIN.value,
-            "sealing_key": encode(sealing.public_key().public_bytes_raw()),
-            "signing_key": encode(public),
-        }
-        signer.sign(entry, _signed_bytes(self.database, entry))
-        entry |= {
-            "slots": [make_slot(principal, s, private) for s in slot_secrets],
-            "sealed": {
-                key_id: encode(
-                    SUITE.encrypt(
-                        value,
-                        sealing.public_key(),
-                        info=_seal_info(self.database, key_id, principal),
-                    )
-                )
-                for key_id, value in keys.items()
-            },
-        }
-        self._principals.append(entry)
-        return itself
+    @classmethod
+    def parse(cls, text: str | bytes, name: str = "the key file") -> "KeyFile":
+        """Return the key file that a text is.
+
+        Raises:
+            TamperedError: it is none, or an event in it is not signed by an admin.
+        """
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise TamperedError(
+                f"{name} cannot be read", "put it back from a backup"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise TamperedError(
+                f"{name} is not of the format {FORMAT}",
+                "put it back from a backup, or upgrade issuetrack",
+            )
+        try:
+            length_prefixed(content["database"])
+            file = cls(content)
+            _ = file.revision
+            file.slot_kinds()
+            for principal in file.state.principals:
+                _ = {key: decode(v) for key, v in content["sealed"][principal].items()}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise damaged() from error
+        return file
 
     @classmethod
     def load(cls, path: Path) -> "KeyFile":
@@ -230,196 +171,181 @@ class KeyFile:
 
         Raises:
             LockedError: there is none.
-            TamperedError: it cannot be read as one.
+            TamperedError: it cannot be read as one, or is not signed by an admin.
         """
         try:
-            content = json.loads(path.read_bytes())
+            text = path.read_bytes()
         except FileNotFoundError as error:
             raise LockedError(
                 f"the key file {path} is missing",
                 "put it back from a backup; without it the database cannot be opened",
             ) from error
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
             raise TamperedError(
                 f"the key file {path} cannot be read", "put it back from a backup"
             ) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise TamperedError(
-                f"the key file {path} is not of the format {FORMAT}",
-                "put it back from a backup, or upgrade issuetrack",
-            )
-        file = cls(content)
-        try:
-            length_prefixed(content["database"])
-            file.slot_kinds()
-            file.principals()
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise damaged() from error
-        return file
+        return cls.parse(text, f"the key file {path}")
+
+    def dump(self) -> str:
+        """Return the file's text."""
+        return json.dumps(self._content, indent=1) + "\n"
+
+    def copy(self, *, revision: int | None = None) -> "KeyFile":
+        """Return a copy to be changed."""
+        content = json.loads(json.dumps(self._content))
+        return KeyFile(content | {"revision": revision or self.revision})
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all, readable by its owner only."""
-        temporary = path.with_name(path.name + ".new")
-        temporary.unlink(missing_ok=True)
+        for stale in path.parent.glob(f"{glob.escape(path.name)}.*.new"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - stale.stat().st_mtime > STALE_SECONDS:
+                    stale.unlink()
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
         try:
-            self._write(temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(self.dump())
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
-    def _write(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self._content, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def slots(self, principal: str) -> list[Slot]:
+        """Return the slots of a principal."""
+        found: list[Slot] = self._content["slots"].setdefault(principal, [])
+        return found
+
+    def sealed(self, principal: str) -> dict[str, str]:
+        """Return the keys sealed to a principal, by key id."""
+        found: dict[str, str] = self._content["sealed"].setdefault(principal, {})
+        return found
+
+    def forget(self, principal: str) -> None:
+        """Drop the slots of a principal, and what is sealed to it."""
+        self._content["slots"].pop(principal, None)
+        self._content["sealed"].pop(principal, None)
+
+    def follow(self, event: key_log.Event) -> None:
+        """Append an event to the log."""
+        self.state = key_log.follow(self.state, event)
+        self._content["log"].append(event)
 
     def slot_kinds(self) -> set[SlotKind]:
         """Return the kinds of slot that somebody could open."""
-        return {SlotKind(s["kind"]) for e in self._principals for s in e["slots"]}
+        return {
+            SlotKind(s["kind"]) for u in self.state.principals for s in self.slots(u)
+        }
 
-    def principals(self) -> list[PublicPrincipal]:
+    def principals(self) -> list[Principal]:
         """Return who is in the file, in the order they were added."""
-        return [
-            PublicPrincipal(
-                entry["uuid"],
-                entry["name"],
-                PrincipalKind(entry["kind"]),
-                Role(entry["role"]),
-                decode(entry["sealing_key"]),
-                decode(entry["signing_key"]),
-            )
-            for entry in self._principals
-        ]
+        return list(self.state.principals.values())
 
-    def unlock(self, offered: Iterable[SlotSecret]) -> UnlockedKeys:
-        """Open the first slot that one of the secrets fits.
+    def open_slot(
+        self, secret: SlotSecret, among: Iterable[Principal]
+    ) -> PrivateKeys | None:
+        """Open the slot that a secret fits, if one of these principals has such.
 
         Raises:
-            LockedError: no secret was offered.
-            WrongKeyError: none of the secrets fits a slot.
-            TamperedError: the file was changed by somebody who is no admin.
+            TamperedError: the slot was changed by something else.
         """
-        any_offered = False
-        for secret in offered:
-            any_offered = True
-            try:
-                unlocked = self._unlock(secret)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                raise damaged() from error
-            if unlocked is not None:
-                return unlocked
-        if not any_offered:
-            raise LockedError(
-                "the workspace is locked and no key was offered",
-                "use --key-file PATH, or set ISSUETRACK_KEY_FILE or "
-                "ISSUETRACK_PASSPHRASE_FILE",
-            )
-        raise WrongKeyError(
-            "the key does not open this workspace",
-            "check --db and --key-file: they must belong together",
-        )
-
-    def _unlock(self, secret: SlotSecret) -> UnlockedKeys | None:
-        for entry in self._principals:
-            for slot in entry["slots"]:
-                if slot["kind"] == secret.kind.value:
-                    private = open_slot(entry["uuid"], slot, secret)
-                    if private is not None:
-                        return self._unseal(entry, private)
+        try:
+            for principal in among:
+                for slot in self.slots(principal.uuid):
+                    if slot["kind"] != secret.kind.value:
+                        continue
+                    payload = open_slot(principal.uuid, slot, secret)
+                    if payload is not None:
+                        return PrivateKeys(principal.uuid, payload, secret.kind)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise damaged() from error
         return None
 
-    def _check_signatures(self, anchor: bytes) -> None:
-        """Refuse a file with any key that no admin vouches for.
+    def unseal(self, private: PrivateKeys) -> UnlockedKeys:
+        """Return the keys that a principal holds.
 
-        Args:
-            anchor: the public signing key of the first admin.
+        Raises:
+            LockedError: the principal was removed or disabled.
+            TamperedError: the log does not begin with the admin that the principal
+                trusts, or a key was exchanged.
         """
-        entries = {entry["uuid"]: entry for entry in self._principals}
-        if len(entries) != len(self._principals):
-            raise damaged()
-        trusted: dict[str, Entry] = {}
-        waiting = list(entries.values())
-        while waiting:
-            vouched = [e for e in waiting if self._is_vouched(e, trusted, anchor)]
-            if not vouched:
-                raise self._unsigned(waiting[0]["name"])
-            trusted |= {entry["uuid"]: entry for entry in vouched}
-            waiting = [entry for entry in waiting if entry["uuid"] not in trusted]
-        for role in Role:
-            for generation in self._content["roles"][role.value]:
-                signer = trusted.get(generation["signed_by"])
-                signed = _signed_role(self.database, role, generation)
-                if not (
-                    signer
-                    and signer["role"] == Role.ADMIN.value
-                    and _is_signed(generation, signer, signed)
-                ):
-                    raise self._unsigned(f"the role {role}")
-
-    def _is_vouched(
-        self, entry: Entry, trusted: dict[str, Entry], anchor: bytes
-    ) -> bool:
-        first = decode(entry["signing_key"]) == anchor
-        itself = first and entry["signed_by"] == entry["uuid"]
-        signer = entry if itself else trusted.get(entry["signed_by"])
-        if signer is None or signer["role"] != Role.ADMIN.value:
-            return False
-        return _is_signed(entry, signer, _signed_bytes(self.database, entry))
-
-    @staticmethod
-    def _unsigned(name: str) -> TamperedError:
-        return TamperedError(
-            f"the public key of {name} is not signed by an admin",
-            "put the key file back from a backup",
-        )
-
-    def _unseal(self, entry: Entry, private: bytes) -> UnlockedKeys:
-        sealing, signing, anchor = (
-            private[start : start + KEY_BYTES]
-            for start in range(0, 3 * KEY_BYTES, KEY_BYTES)
-        )
-        self._check_signatures(anchor)
-        opener = X25519PrivateKey.from_private_bytes(sealing)
-        keys: dict[str, RoleKey] = {}
-        current: dict[Role, str] = {}
-        for role in Role:
-            for generation in self._content["roles"][role.value]:
-                key_id, public = generation["id"], decode(generation["public"])
-                secret = None
-                if key_id in entry["sealed"]:
-                    secret = self._open_sealed(entry, key_id, opener)
-                    if _public_of(secret) != public:
-                        raise self._unsigned(f"the role {role}")
-                keys[key_id] = RoleKey(
-                    key_id, role, X25519PublicKey.from_public_bytes(public), secret
-                )
-                current[role] = key_id
+        first = self.state.tenures[:1]
+        if [tenure.signing_key for tenure in first] != [private.anchor]:
+            raise unsigned("the log of keys")
+        principal = self.state.principals.get(private.principal)
+        if principal is None or principal.disabled:
+            name = principal.name if principal else "this user"
+            raise LockedError(
+                f"{name} may not open this workspace any more", "ask an admin"
+            )
+        if decode(public_halves(private)["signing_key"]) != principal.signing_key:
+            raise LockedError(
+                f"the keys of {principal.name} were replaced", "use the new ones"
+            )
+        opener = private.sealing
         return UnlockedKeys(
-            entry["uuid"],
-            entry["name"],
-            PrincipalKind(entry["kind"]),
-            Role(entry["role"]),
-            Ed25519PrivateKey.from_private_bytes(signing),
-            self._open_sealed(entry, self._content["page_key"], opener),
-            FieldCipher(self.database, keys, current),
+            principal,
+            private,
+            {
+                generation.key_id: self._role_key(principal, generation, opener)
+                for generation in self.state.generations
+            },
+            {role: self.state.current(role) for role in READER_ROLES},
+            {
+                page.salt: self._unsealed(principal, page.key_id, opener)
+                for page in self.state.page_keys
+                if page.key_id in self.sealed(principal.uuid)
+            },
         )
 
-    def _open_sealed(
-        self, entry: Entry, key_id: str, opener: X25519PrivateKey
+    def _role_key(
+        self,
+        principal: Principal,
+        generation: key_log.Generation,
+        opener: X25519PrivateKey,
+    ) -> RoleKey:
+        secret = None
+        if generation.key_id in self.sealed(principal.uuid):
+            secret = self._unsealed(principal, generation.key_id, opener)
+            if public_of(secret) != generation.public:
+                raise unsigned(f"the key {generation.key_id}")
+        public = X25519PublicKey.from_public_bytes(generation.public)
+        return RoleKey(generation.key_id, generation.role, public, secret)
+
+    def _unsealed(
+        self, principal: Principal, key_id: str, opener: X25519PrivateKey
     ) -> bytes:
-        info = _seal_info(self.database, key_id, entry["uuid"])
+        info = _seal_info(self.database, key_id, principal.uuid)
         try:
-            sealed = decode(entry["sealed"][key_id])
+            sealed = decode(self.sealed(principal.uuid)[key_id])
             return bytes(SUITE.decrypt(sealed, opener, info=info))
-        except (InvalidTag, KeyError, ValueError) as error:
+        except (InvalidTag, ValueError) as error:
             raise TamperedError(
-                f"the key {key_id} sealed to {entry['name']} does not open",
+                f"the key {key_id} sealed to {principal.name} does not open",
                 "put the key file back from a backup",
             ) from error
+
+    def seal_key(self, principal: Principal, key_id: str, secret: bytes) -> None:
+        """Seal a key to a principal."""
+        public = X25519PublicKey.from_public_bytes(principal.sealing_key)
+        info = _seal_info(self.database, key_id, principal.uuid)
+        sealed = SUITE.encrypt(secret, public, info=info)
+        self.sealed(principal.uuid)[key_id] = encode(sealed)
+
+    def extends(self, other: KeyState) -> bool:
+        """Tell whether this file's log begins with all events of another state."""
+        if self.state.events < other.events:
+            return False
+        earlier = key_log.read(self.database, self.log[: other.events])
+        return earlier.head == other.head
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

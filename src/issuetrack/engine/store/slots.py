@@ -36,13 +36,17 @@ Slot = dict[str, Any]
 
 
 class SlotKind(StrEnum):
-    """What a principal presents to open its slot."""
+    """What a principal presents to open its slot.
+
+    LOGIN is no slot of the key file: it is what `login` keeps for a short while.
+    """
 
     KEYRING = "keyring"
     PASSPHRASE = "passphrase"  # noqa: S105 - the name of a kind
     KEY_FILE = "key_file"
     ENVIRONMENT = "environment"
     RECOVERY = "recovery"
+    LOGIN = "login"
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,7 @@ class AuditEntry(SQLModel, table=True):
     entity_type: str
     entity_id: str
     change: bytes
+    change_digest: bytes | None = None
     before_digest: bytes | None = None
     after_digest: bytes | None = None
     previous_hash: bytes

@@ -9,20 +9,27 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Role(StrEnum):
-    """Who may read and do what; each role includes the ones before it."""
+    """Who may read and do what; each role includes the ones before it.
 
+    NONE is for services: it opens the file and holds no role key.
+    """
+
+    NONE = "none"
     VIEWER = "viewer"
     ENGINEER = "engineer"
     ADMIN = "admin"
 
     @property
     def rank(self) -> int:
-        """Return 0 for a viewer, 1 for an engineer, 2 for an admin."""
+        """Return 0 for no role, 1 for a viewer, 2 for an engineer, 3 for an admin."""
         return list(Role).index(self)
 
     def includes(self, other: "Role") -> bool:
         """Tell whether this role may do what `other` may."""
         return self.rank >= other.rank
+
+
+READER_ROLES = (Role.VIEWER, Role.ENGINEER, Role.ADMIN)
 
 
 class PrincipalKind(StrEnum):

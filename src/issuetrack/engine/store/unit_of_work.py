@@ -1,12 +1,13 @@
 """One transaction: its session, and the sealing of the values it writes."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlmodel import Session, SQLModel, select
 
-from issuetrack.engine.store.encryption import FieldCipher, Place
+from issuetrack.engine.store.audit_head import Head, HeadFile
+from issuetrack.engine.store.encryption import FieldCipher, Place, origin_of
 from issuetrack.engine.store.tables import Setting
 from issuetrack.engine.store.types import Role
 
@@ -17,10 +18,26 @@ def new_uuid() -> str:
 
 
 class UnitOfWork:
-    """What a service does its reading and writing through."""
+    """What a service does its reading and writing through.
 
-    def __init__(self, session: Session, cipher: FieldCipher) -> None:
+    Args:
+        session: the transaction.
+        cipher: seals and opens.
+        head: the head file of the audit chain.
+        meet_keys: brings the cipher to the keys that the transaction knows.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        cipher: FieldCipher,
+        head: HeadFile,
+        meet_keys: Callable[["UnitOfWork"], None],
+    ) -> None:
         self.session = session
+        self._meet_keys = meet_keys
+        self.head = head
+        self.audited: Head | None = None
         self._cipher = cipher
 
     def seal(
@@ -42,13 +59,55 @@ class UnitOfWork:
             PermissionDenied: the principal may not read it.
             TamperedError: it was not written for this place.
         """
-        return self._cipher.open(value, Place(table, column, row))
+        return self._open(value, Place(table, column, row))
+
+    def _open(self, value: bytes, place: Place) -> str:
+        if not self._cipher.knows(value):
+            self.meet_keys()
+        return self._cipher.open(value, place)
+
+    def meet_keys(self) -> None:
+        """Know the keys and the principals that the transaction knows."""
+        self._meet_keys(self)
 
     def open_optional(
         self, table: str, column: str, row: str, value: bytes | None
     ) -> str | None:
         """Open a sealed value that may be absent."""
         return None if value is None else self.open(table, column, row, value)
+
+    def seal_credential(
+        self, table: str, column: str, row: str, secret: str, url: str
+    ) -> bytes:
+        """Seal a credential for engineers, bound to where it may be sent.
+
+        Args:
+            table: where it is stored.
+            column: where it is stored.
+            row: where it is stored.
+            secret: the credential.
+            url: any url of the tracker; scheme, host and port count.
+
+        Raises:
+            UsageError: it is no http(s) url.
+        """
+        place = Place(table, column, row, origin_of(url))
+        return self._cipher.seal(secret, place, Role.ENGINEER)
+
+    def open_credential(
+        self, table: str, column: str, row: str, value: bytes, url: str
+    ) -> str:
+        """Open a credential for where it is about to be sent.
+
+        Raises:
+            TamperedError: it is meant for another scheme, host or port.
+            PermissionDenied: the principal may not use it.
+        """
+        return self._open(value, Place(table, column, row, origin_of(url)))
+
+    def current_key(self, role: Role) -> str:
+        """Return the id of the key that values for a role are sealed under."""
+        return self._cipher.current(role)
 
     def can_read(self, role: Role) -> bool:
         """Tell whether values for this role can be opened here."""

@@ -1,0 +1,248 @@
+"""Every command in every role: who is refused, and that nothing is left of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import LOCAL_FIX, LOCAL_TITLE, PAST, Cli, write_jsonl
+from cli.test_documentation import commands
+from conftest import Team, copy_files, key_of, secret_of
+from issuetrack.cli import demo
+from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.engine.identity.audit_log import AuditFilter
+from issuetrack.engine.identity.policy import LEAST_ROLE, Permission
+from issuetrack.engine.inference.llama import LlamaEmbedder
+from issuetrack.engine.retrieval.search import Question
+from issuetrack.engine.store.keyslots import KeyFile, key_file_path
+from issuetrack.engine.store.types import Role
+from issuetrack.engine.store.unlock import Unlock
+from issuetrack.engine.workspace import Workspace
+
+# FAULTS 34
+ACTORS = {
+    Role.NONE: "exporter",
+    Role.VIEWER: "viewer",
+    Role.ENGINEER: "engineer",
+    Role.ADMIN: "owner",
+}
+NEEDS: dict[str, str | None] = {
+    name: getattr(command.callback, "needs", "nothing that was declared")
+    for name, command in commands()
+}
+SAMPLES: dict[str, tuple[str, ...]] = {
+    "init": ("--db", "{new}/new.db", "--env-key"),
+    "demo": (),
+    "resolve": ("3", LOCAL_FIX),
+    "import": ("{more}", "--no-index"),
+    "export": ("--to", "{new}/all.jsonl"),
+    "search": ("certificate",),
+    "similar": ("4",),
+    "suggest": ("4",),
+    "rate": ("R1", "4"),
+    "whoami": (),
+    "login": (),
+    "logout": (),
+    "doctor": (),
+    "issue list": (),
+    "issue show": ("1",),
+    "issue new": (LOCAL_TITLE,),
+    "issue edit": ("3", "--priority", "P2"),
+    "issue comment": ("3", "Looked at it."),
+    "issue assign": ("3", "oncall"),
+    "issue start": ("3",),
+    "issue close": ("3",),
+    "issue reopen": ("1",),
+    "issue resolve": ("3", LOCAL_FIX),
+    "index status": (),
+    "index update": (),
+    "index rebuild": (),
+    "eval duplicates": ("{issues}", "{pairs}"),
+    "user list": (),
+    "user show": ("viewer",),
+    "user add": ("newcomer", "--new-key-file", "{new}/new.key"),
+    "user role": ("second", "viewer"),
+    "user disable": ("second",),
+    "user enable": ("away",),
+    "user remove": ("second", "--yes"),
+    "user passwd": ("--new-passphrase-file", "{words}"),
+    "key status": (),
+    "key rotate": (),
+    "key rekey": (),
+    "key add-slot": ("--new-key-file", "{new}/own.key"),
+    "key remove-slot": ("{slot}",),
+    "key recover": ("second", "--new-key-file", "{new}/second.key"),
+    "key export-recovery": (),
+    "audit log": (),
+    "audit verify": (),
+    "audit export": ("--to", "{new}/trail.jsonl"),
+    "db backup": ("--to", "{new}/backups"),
+    "db restore": ("{backup}", "--yes"),
+    "db check": (),
+    "db compact": (),
+    "help permissions": (),
+}
+NOT_OPENED = ("db restore",)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A closed workspace with a principal of each role, issues and a suggestion.
+
+    Attributes:
+        rows: every row of every table but the audit trail.
+        slots: a slot that may be removed, by the name of its owner.
+        files: what the samples name.
+    """
+
+    path: Path
+    recovery_key: str
+    rows: Mapping[str, Any]
+    audited: int
+    slots: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+def opened(path: Path, embedder: LlamaEmbedder) -> Workspace:
+    """Open a workspace as its owner."""
+    return Workspace.open(path, Unlock(environment_key=key_of("owner")), embedder)
+
+
+def rows_of(workspace: Workspace) -> dict[str, Any]:
+    """Return every row of every table but the audit trail."""
+    with workspace._database.read() as uow:
+        found = uow.sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {
+            name: uow.sql(f"SELECT * FROM [{name}]")
+            for (name,) in found
+            if name != "audit_entry" and not name.startswith("sqlite_")
+        }
+
+
+@pytest.fixture(scope="session")
+def template(
+    tmp_path_factory: pytest.TempPathFactory,
+    team_template: Team,
+    embedder: LlamaEmbedder,
+) -> Template:
+    """Return what every case starts with a copy of."""
+    folder = tmp_path_factory.mktemp("roles")
+    path = copy_files(team_template.path, folder / "roles.db")
+    past = write_jsonl(folder / "past.jsonl", *PAST)
+    slots = {}
+    workspace = opened(path, embedder)
+    try:
+        actor = workspace.actor
+        reader = FileReader(past, FileFormat.JSONL, {})
+        workspace.imports.run(actor, "past", "jsonl", reader.items())
+        workspace.drain_index()
+        workspace.suggestions.suggest(actor, Question("too many clients already"))
+        workspace.accounts.add(actor, "away", Role.VIEWER, lambda _: secret_of("away"))
+        workspace.accounts.disable(actor, "away")
+        backup = workspace.maintenance.backup(actor, folder / "backups").backup
+    finally:
+        workspace.close()
+    for name in ACTORS.values():
+        unlock = Unlock(environment_key=key_of(name))
+        workspace = Workspace.open(path, unlock, embedder)
+        if workspace.actor.role is not Role.NONE:
+            second = secret_of(f"{name}, the second")
+            workspace.keys.add_slot(workspace.actor, lambda _, key=second: key)  # type: ignore[misc]
+        workspace.close()
+    file = KeyFile.load(key_file_path(path))
+    for principal in file.principals():
+        slots[principal.name] = str(file.slots(principal.uuid)[-1]["id"])
+    (folder / "words").write_text("four unrelated words\n")
+    alike = ({"key": "A", "title": "disk full"}, {"key": "B", "title": "disk is full"})
+    pair = {"a": "A", "b": "B"}
+    files = {
+        "backup": str(backup),
+        "issues": str(write_jsonl(folder / "alike.jsonl", *alike)),
+        "pairs": str(write_jsonl(folder / "pairs.jsonl", pair)),
+        "more": str(write_jsonl(folder / "more.jsonl", {"key": "N-1", "title": "n"})),
+        "words": str(folder / "words"),
+    }
+    workspace = opened(path, embedder)
+    rows, audited = rows_of(workspace), workspace.verify_audit().entries
+    workspace.close()
+    return Template(path, team_template.recovery_key, rows, audited, slots, files)
+
+
+def content(path: Path) -> dict[str, bytes]:
+    """Return the files of a workspace that say something about it."""
+    return {
+        file.name: file.read_bytes()
+        for file in path.parent.iterdir()
+        if file.is_file() and not file.name.endswith((".lock", "-wal", "-shm"))
+    }
+
+
+@pytest.mark.parametrize("name", list(NEEDS))
+def test_every_command_declares_what_it_needs(name: str) -> None:
+    """`needs` of each command is a permission, or None; each has a sample here."""
+    needs = NEEDS[name]
+    assert needs is None or needs in set(Permission), f"{name}: {needs!r}"
+    assert name in SAMPLES, f"{name} has no sample arguments in this test"
+
+
+def test_samples_are_of_commands_that_exist() -> None:
+    """No sample is left over, and the walk sees the commands."""
+    assert set(SAMPLES) == set(NEEDS)
+    assert len({needs for needs in NEEDS.values() if needs}) == len(Permission)
+
+
+@pytest.mark.parametrize("role", list(Role), ids=str)
+@pytest.mark.parametrize("name", list(NEEDS))
+def test_role_decides(
+    bare_cli: Cli,
+    template: Template,
+    embedder: LlamaEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    role: Role,
+) -> None:
+    """A role that is too small exits 3 and leaves only a line in the audit trail."""
+    # FAULTS 34
+    new = tmp_path / "new"
+    new.mkdir()
+    path = copy_files(template.path, tmp_path / "test.db")
+    monkeypatch.chdir(new)
+    monkeypatch.setattr(demo, "sample", lambda _: Path(template.files["more"]))
+    monkeypatch.setenv("ISSUETRACK_KEY", key_of(ACTORS[role]))
+    monkeypatch.setenv("ISSUETRACK_RECOVERY_KEY", template.recovery_key)
+    named = {
+        **template.files,
+        "new": str(new),
+        "slot": template.slots[ACTORS[role]],
+    }
+    before = content(path)
+    arguments = [part.format(**named) for part in SAMPLES[name]]
+    done = bare_cli(*name.split(), *arguments, "--no-input", code=None)
+    needs = NEEDS[name]
+    if needs is None or role.includes(LEAST_ROLE[Permission(needs)]):
+        assert done.code == 0, done
+        return
+    assert done.code == 3, done
+    assert list(new.iterdir()) == []
+    if name in NOT_OPENED:
+        assert content(path) == before
+        return
+    after = content(path)
+    assert set(after) == set(before)
+    assert after["test.db.keys"] == before["test.db.keys"]
+    workspace = opened(path, embedder)
+    try:
+        assert rows_of(workspace) == template.rows
+        entries = workspace.trail.entries(workspace.actor, AuditFilter(), 1000)
+        assert workspace.verify_audit().broken_at is None
+    finally:
+        workspace.close()
+    (entry,) = entries[: len(entries) - template.audited]
+    assert (entry.action, entry.actor, entry.role) == (
+        "access.denied",
+        ACTORS[role],
+        role,
+    )
