@@ -10,7 +10,7 @@ demo: $(VENV)/.installed  ## the main job on sample incidents
 	$(BIN)/issuetrack demo
 
 test: $(VENV)/.tools  ## the whole test suite
-	$(BIN)/coverage run -m pytest -m "not slow and not model and not external and not extras"
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= -m "not slow and not model and not external and not extras"
 	$(BIN)/coverage report --fail-under=90 --skip-covered --show-missing
 	$(BIN)/coverage report --fail-under=100 --skip-covered --show-missing --include=$(WHOLE)
 
@@ -28,7 +28,7 @@ format: $(VENV)/.tools  ## rewrite what can be rewritten
 bench: $(VENV)/.tools  ## measure; writes docs/benchmarks.md
 	$(BIN)/python bench/run.py $(BENCH)
 
-test-external: $(VENV)/.tools  ## needs Debian's dbus, gnome-keyring and strace
+test-external: $(VENV)/.tools  ## needs Debian's dbus, gnome-keyring, strace and npm
 	$(BIN)/pytest -m "external and not slow"
 
 test-slow: $(VENV)/.tools  ## the full N of every fault, and every broken build

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval import vector_index

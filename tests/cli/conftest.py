@@ -21,7 +21,7 @@ import pytest
 
 from conftest import KEY, Team, copy_files, key_of
 from issuetrack.cli.main import run
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
@@ -239,9 +239,8 @@ def bare_cli(
 
     Its embedding model is the one of all tests: loading another for each run is slow.
     """
-    for place in ("workspace", "inference.llama"):
-        name = f"issuetrack.engine.{place}.LlamaEmbedder"
-        monkeypatch.setattr(name, lambda: embedder)
+    name = "issuetrack.engine.inference.llama.LlamaEmbedder"
+    monkeypatch.setattr(name, lambda: embedder)
     monkeypatch.setenv("ISSUETRACK_DB", str(tmp_path / "test.db"))
     monkeypatch.setenv("COLUMNS", "100")
     return Cli(capsys, monkeypatch)

@@ -11,13 +11,14 @@ import typer
 from issuetrack.cli.diagnostics import EXIT_CODES, INTERRUPTED, PARTIAL
 from issuetrack.cli.main import application
 from issuetrack.cli.output import markdown_table
-from issuetrack.connectors.files import CSV_HEADERS
+from issuetrack.connectors.files.reader import CSV_HEADERS
 from issuetrack.engine.identity.policy import table
 from issuetrack.engine.issues.query import COLUMNS, SORTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 FORMATS = (DOCS / "import-formats.md").read_text(encoding="utf-8")
+SOURCES = (DOCS / "sources.md").read_text(encoding="utf-8")
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -59,8 +60,8 @@ def test_every_command_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "option"), sorted(set(options())))
 def test_every_option_is_documented(name: str, option: str) -> None:
-    """docs/commands.md or docs/import-formats.md names each option."""
-    documented = COMMANDS + FORMATS
+    """docs/commands.md, import-formats.md or sources.md names each option."""
+    documented = COMMANDS + FORMATS + SOURCES
     own = ("--title", "--body", "--type", "--priority", "--service", "--site")
     elided = name == "issue edit" and option in (
         *own,

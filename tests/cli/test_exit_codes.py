@@ -82,7 +82,7 @@ def told_once(done: Done) -> None:
         (["rate", "R1", "5"], 7),
         (["import"], 2),
         (["import", "missing.jsonl"], 7),
-        (["import", "."], 2),
+        (["import", "/dev/null"], 2),
         (["export", "bogus:x"], 2),
         (["export", "--to", "missing/file.jsonl"], 1),
         (["eval"], 2),
@@ -366,9 +366,8 @@ def test_damaged_model_stops_only_what_needs_it(
 ) -> None:
     """Without a model searching gives exit code 9, and everything else goes on."""
     # FAULTS 43
-    for place in ("workspace", "inference.llama"):
-        name = f"issuetrack.engine.{place}.LlamaEmbedder"
-        monkeypatch.setattr(name, lambda: LlamaEmbedder(path=damaged_model))
+    name = "issuetrack.engine.inference.llama.LlamaEmbedder"
+    monkeypatch.setattr(name, lambda: LlamaEmbedder(path=damaged_model))
     told_once(past_cli("search", "never seen words", code=9))
     failed = past_cli("search", "never seen words", "-o", "json", code=9)
     assert failed.envelope["error"]["code"] == "model_unavailable"

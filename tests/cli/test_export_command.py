@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import PAST, Cli, copy_workspace, write_jsonl
-from issuetrack.connectors.files import CSV_HEADERS
+from issuetrack.connectors.files.reader import CSV_HEADERS
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_round_trip_keeps_what_a_person_told(
 
 @pytest.mark.xfail(
     strict=True,
-    reason="connectors/interchange.py exported does not tell the source: issues of two "
+    reason="connectors/files/interchange.py exported does not tell the source: issues of two "
     "sources with one key become one issue on import",
 )
 def test_round_trip_keeps_sources_apart(cli: Cli, other: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from cli.hostile import (
     assert_harmless,
 )
 from conftest import KEY
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
@@ -124,9 +124,9 @@ FAILURES = {
 SCRIPT = """
 import json, os, sys
 from issuetrack.cli.main import run
-from issuetrack.engine import workspace
-model = workspace.LlamaEmbedder()
-workspace.LlamaEmbedder = lambda: model
+from issuetrack.engine.inference import llama
+model = llama.LlamaEmbedder()
+llama.LlamaEmbedder = lambda: model
 for name, arguments in json.loads(sys.argv[1]):
     code = run(arguments)
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import PAST, Cli, Done, write_jsonl
-from issuetrack.connectors import files
+from issuetrack.connectors.files import reader as files
 
 COUNTS = ("created", "updated", "unchanged", "comments", "resolutions", "quarantined")
 
@@ -297,10 +297,10 @@ def test_unreadable_file_is_refused(
 
 
 def test_missing_file_and_folder(cli: Cli, tmp_path: Path) -> None:
-    """A file that is not there has exit code 7, a folder is no file."""
+    """A file that is not there has exit code 7, a folder without pages 2."""
     assert "there is no file" in cli("import", str(tmp_path / "no"), code=7).err
     done = cli("import", str(tmp_path), code=2)
-    assert done.err.startswith(f"error: cannot read {tmp_path}: ")
+    assert done.err.startswith(f"error: there is no page in {tmp_path}")
 
 
 def test_file_that_may_not_be_read(cli: Cli, tmp_path: Path) -> None:

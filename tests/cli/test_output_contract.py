@@ -35,11 +35,12 @@ SUMMARY = [
     "duplicate_of",
     "revision",
 ]
-ISSUE = [*SUMMARY, "body", "comments", "events", "resolution"]
+ISSUE = [*SUMMARY, "body", "comments", "events", "resolution", "links"]
+ISSUE += ["attachments", "gone", "moved_to", "pending"]
 COMMENT = ["id", "key", "kind", "author", "body", "created_at"]
 EVENT = ["at", "actor", "field", "before", "after"]
 RESOLUTION = ["text", "how", "provenance", "reader"]
-MATCH = ["number", "key", "title", "status", "url", "score", "explain"]
+MATCH = ["number", "key", "title", "status", "url", "score", "explain", "document"]
 SUGGESTION = [
     "recommendation",
     "issue",
@@ -65,15 +66,17 @@ IMPORT = [
     "resolutions",
     "skipped",
     "quarantined",
+    "removed",
     "problems",
 ]
+INDEXED = ["issues", "chunks", "embedded", "seconds", "documents"]
 READING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
     ("issue list", (), SUMMARY),
     ("issue show", ("OPS-1",), ISSUE),
     ("search", ("Portal certificate expired",), MATCH),
     ("similar", ("OPS-4",), MATCH),
     ("suggest", ("OPS-4",), SUGGESTION),
-    ("index status", (), [*INDEX, "model_matches"]),
+    ("index status", (), [*INDEX, "model_matches", "documents"]),
     ("doctor", (), ["check", "ok", "detail", "remedy"]),
 )
 WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
@@ -87,8 +90,8 @@ WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
     ("issue resolve", ("3", LOCAL_FIX), ISSUE),
     ("resolve", ("3", LOCAL_FIX), ISSUE),
     ("rate", ("R1", "4"), ["recommendation", "stars", "rater"]),
-    ("index update", (), ["issues", "chunks", "embedded", "seconds"]),
-    ("index rebuild", (), ["issues", "chunks", "embedded", "seconds"]),
+    ("index update", (), INDEXED),
+    ("index rebuild", (), INDEXED),
 )
 
 ACCOUNT = ["name", "role", "kind", "disabled", "slots"]

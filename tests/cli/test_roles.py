@@ -1,6 +1,6 @@
 """Every command in every role: who is refused, and that nothing is left of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,22 @@ import pytest
 from cli.conftest import LOCAL_FIX, LOCAL_TITLE, PAST, Cli, write_jsonl
 from cli.test_documentation import commands
 from conftest import Team, copy_files, key_of, secret_of
+from connectors.github_server import TOKEN, FakeGitHub, running
 from issuetrack.cli import demo
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors import registry
+from issuetrack.connectors.files.pages import PageReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
+from issuetrack.connectors.github.tracker import TRACKER
 from issuetrack.engine.identity.audit_log import AuditFilter
 from issuetrack.engine.identity.policy import LEAST_ROLE, Permission
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.retrieval.search import Question
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
-from issuetrack.engine.store.types import Role
+from issuetrack.engine.store.types import Priority, Role
 from issuetrack.engine.store.unlock import Unlock
+from issuetrack.engine.sync.connector import SourceSettings
+from issuetrack.engine.sync.credentials import CredentialFrom, CredentialSource
+from issuetrack.engine.sync.runs import Wish
 from issuetrack.engine.workspace import Workspace
 
 # FAULTS 34
@@ -32,6 +39,7 @@ NEEDS: dict[str, str | None] = {
     name: getattr(command.callback, "needs", "nothing that was declared")
     for name, command in commands()
 }
+ROOT = ("--option", "api-path=/")
 SAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("--db", "{new}/new.db", "--env-key"),
     "demo": (),
@@ -56,6 +64,22 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "issue close": ("3",),
     "issue reopen": ("1",),
     "issue resolve": ("3", LOCAL_FIX),
+    "document list": (),
+    "document show": ("D1",),
+    "document remove": ("D1",),
+    "issue revert": ("acme/shop#1", "--field", "priority"),
+    "source add": ("github", "--repo", "acme/shop", "--base-url", "{tracker}", *ROOT),
+    "source list": (),
+    "source show": ("tracker",),
+    "source test": ("tracker",),
+    "source edit": ("tracker", "--map", "priority:sev1=P1"),
+    "source pause": ("tracker",),
+    "source resume": ("tracker",),
+    "source remove": ("tracker", "--yes"),
+    "source status": (),
+    "source log": (),
+    "sync": ("tracker", "--no-index"),
+    "push": ("acme/shop#1", "--comment", "Looked at it.", "--yes"),
     "index status": (),
     "index update": (),
     "index rebuild": (),
@@ -122,10 +146,32 @@ def rows_of(workspace: Workspace) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def tracker() -> Iterator[str]:
+    """Return the url of a GitHub with one issue."""
+    github = FakeGitHub()
+    github.repo()
+    github.add_issue("Badge readers are slow")
+    with running(github) as server:
+        yield server.url
+
+
+def connected(workspace: Workspace, url: str) -> None:
+    """Add the tracker as a source, read it, and edit its issue."""
+    actor = workspace.actor
+    options = {"repo": "acme/shop", "api-path": "/"}
+    settings = TRACKER.settle(SourceSettings("tracker", "github", url, None, options))
+    token = CredentialSource(CredentialFrom.STORED, TOKEN)
+    workspace.sources.add(actor, settings, "acme/shop", token, write_back=True)
+    workspace.sync.run(actor, "tracker", registry.connect, Wish(), environment={})
+    workspace.issues.edit(actor, "acme/shop#1", {"priority": Priority.P4})
+
+
+@pytest.fixture(scope="session")
 def template(
     tmp_path_factory: pytest.TempPathFactory,
     team_template: Team,
     embedder: LlamaEmbedder,
+    tracker: str,
 ) -> Template:
     """Return what every case starts with a copy of."""
     folder = tmp_path_factory.mktemp("roles")
@@ -137,6 +183,10 @@ def template(
         actor = workspace.actor
         reader = FileReader(past, FileFormat.JSONL, {})
         workspace.imports.run(actor, "past", "jsonl", reader.items())
+        page = folder / "page.md"
+        page.write_text("# Badge readers\n\n## Fix\n\n1. Restart the controller.\n")
+        workspace.document_imports.run(actor, "wiki", "pages", PageReader(page))
+        connected(workspace, tracker)
         workspace.drain_index()
         workspace.suggestions.suggest(actor, Question("too many clients already"))
         workspace.accounts.add(actor, "away", Role.VIEWER, lambda _: secret_of("away"))
@@ -158,6 +208,7 @@ def template(
     alike = ({"key": "A", "title": "disk full"}, {"key": "B", "title": "disk is full"})
     pair = {"a": "A", "b": "B"}
     files = {
+        "tracker": tracker,
         "backup": str(backup),
         "issues": str(write_jsonl(folder / "alike.jsonl", *alike)),
         "pairs": str(write_jsonl(folder / "pairs.jsonl", pair)),

@@ -14,7 +14,7 @@ from issuetrack.cli import demo
 STEP = ["action", "rationale", "command", "evidence"]
 CAUSE = ["cause", "confidence", "evidence"]
 EVIDENCE = ["id", "source", "quote"]
-SOURCE = ["type", "number", "key"]
+SOURCE = ["type", "number", "key", "document", "heading"]
 SECTIONS = ("steps", "validation", "rollback")
 MARKS = re.compile(r"(?m)^[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+|`{3}.*$|\{code.*\}[ \t]*$)")
 
@@ -99,7 +99,8 @@ def test_suggestion_quotes_a_local_issue(past_cli: Cli) -> None:
     """An issue without a key is cited by its number, with key null."""
     data = suggest(past_cli, "--text", LOCAL_TITLE)
     assert data["issue"] is None
-    assert {"type": "resolution", "number": 5, "key": None} in [
+    local = {"type": "resolution", "number": 5, "key": None}
+    assert local | {"document": None, "heading": None} in [
         item["source"] for item in data["evidence"]
     ]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuetrack.connectors import files
-from issuetrack.connectors.files import CSV_HEADERS, FileFormat, FileReader
+from issuetrack.connectors.files import reader as files
+from issuetrack.connectors.files.reader import CSV_HEADERS, FileFormat, FileReader
 from issuetrack.engine.errors import ImportFormatError, NotFoundError
 from issuetrack.engine.sync.ports import (
     BadRecord,

@@ -1,17 +1,25 @@
 """Real issues of GitHub, Jira and Hadoop: all are taken in, none is put aside."""
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from conftest import SHARED
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
+from issuetrack.connectors.github import records as github
+from issuetrack.connectors.jira import records as jira
+from issuetrack.engine.sync.ports import RemoteIssue
 from issuetrack.engine.sync.service import ImportReport
 from issuetrack.engine.workspace import Workspace
 
 DATA = SHARED / "data"
+MARKUP = re.compile(
+    r"\{(?:code|noformat|quote|panel|color|anchor)[^}\n]*\}|^\s*(?:h\d|bq)\.|\[~",
+    re.MULTILINE,
+)
 
 
 def data_file(name: str) -> Path:
@@ -43,6 +51,66 @@ def test_github_issues(workspace: Workspace, form: FileFormat) -> None:
     assert workspace.issues.matching(workspace.actor)[1] == 272
     again = taken(workspace, path, form, "github")
     assert (again.created, again.updated) == (0, 0)
+
+
+GITHUB_KEPT = {
+    *("assignee", "body", "closed_at", "created_at", "html_url", "id", "labels"),
+    *("number", "state", "state_reason", "title", "updated_at", "url", "user"),
+}
+GITHUB_DROPPED = {
+    *("assignees", "author_association", "comments", "comments_url", "events_url"),
+    *("labels_url", "locked", "milestone", "node_id", "reactions", "repository_url"),
+    *("timeline_url", "type", "issue_url", "issue_number"),
+}
+
+
+def test_no_text_of_github_is_lost() -> None:
+    """Titles, texts, labels and names come over as they are; the rest is listed."""
+    seen: set[str] = set()
+    count = 0
+    with data_file("github/real_issues.jsonl").open() as file:
+        for record in map(json.loads, file):
+            if record.get("pull_request"):
+                continue
+            found = github.issue(record)
+            count += 1
+            seen |= {name for name, value in record.items() if value}
+            assert (found.title, found.body) == (record["title"], record["body"] or "")
+            assert list(found.labels) == [one["name"] for one in record["labels"]]
+            assert found.reporter == record["user"]["login"]
+    assert count == 288
+    with data_file("github/real_comments.jsonl").open() as file:
+        for record in map(json.loads, file):
+            seen |= {name for name, value in record.items() if value}
+            said = github.comment(record)
+            assert (said.body, said.author) == (record["body"], record["user"]["login"])
+    assert seen <= GITHUB_KEPT | GITHUB_DROPPED
+
+
+JIRA_KEPT = {
+    *("assignee", "attachment", "comment", "components", "created", "description"),
+    *("issuelinks", "issuetype", "labels", "priority", "project", "reporter"),
+    *("resolution", "resolutiondate", "status", "summary", "updated"),
+}
+JIRA_DROPPED = {
+    *("aggregateprogress", "aggregatetimeestimate", "aggregatetimeoriginalestimate"),
+    *("aggregatetimespent", "creator", "duedate", "environment", "fixVersions"),
+    *("parent", "progress", "subtasks", "timeestimate", "timeoriginalestimate"),
+    *("timespent", "timetracking", "versions", "votes", "watches", "worklog"),
+    "workratio",
+}
+
+
+def test_what_is_dropped_of_jira_is_listed() -> None:
+    """Each field with something in it is kept, or on the list, or a custom one."""
+    with data_file("jira/raw_v2_issues.jsonl").open() as file:
+        seen = {
+            name
+            for record in map(json.loads, file)
+            for name, value in record["fields"].items()
+            if value and not name.startswith("customfield_")
+        }
+    assert seen - JIRA_KEPT - JIRA_DROPPED == set()
 
 
 def test_every_record_is_counted(workspace: Workspace) -> None:
@@ -79,6 +147,29 @@ def test_jira_issues(workspace: Workspace, form: FileFormat) -> None:
     assert (report.quarantined, report.problems) == (0, [])
     again = taken(workspace, path, form, "jira")
     assert (again.created, again.updated, again.unchanged) == (0, 0, 195)
+
+
+def test_every_word_of_jira_survives() -> None:
+    """Markup becomes Markdown; no word of a description or comment is lost."""
+    with data_file("jira/raw_v2_issues.jsonl").open() as file:
+        for record in map(json.loads, file):
+            found = jira.issue(record)
+            raw = [(record["fields"]["description"] or "", found.body)]
+            comments = record["fields"]["comment"]["comments"]
+            assert len(comments) == len(found.comments)
+            raw += zip((c["body"] for c in comments), bodies(found), strict=True)
+            for text, markdown in raw:
+                assert words(text) <= words(markdown), (found.key, text)
+
+
+def bodies(issue: RemoteIssue) -> list[str]:
+    """Return the texts of the comments."""
+    return [comment.body for comment in issue.comments]
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text that are no markup of the wiki."""
+    return set(re.findall(r"[^\W_]{2,}", MARKUP.sub(" ", text)))
 
 
 def test_jira_issues_as_one_document(workspace: Workspace, tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from issuetrack.connectors import github, interchange, jira, vocabulary
+from issuetrack.connectors import vocabulary
+from issuetrack.connectors.files import interchange
+from issuetrack.connectors.github import records as github
+from issuetrack.connectors.jira import records as jira
 from issuetrack.engine.sync.ports import RemoteComment, RemoteIssue, SkippedRecord
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

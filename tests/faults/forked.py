@@ -176,12 +176,13 @@ def killed(works: Sequence[str], folder: Path, kills: int) -> dict[str, Told]:
 
 def main(works: str, folder: str, kills: str, seed: str = "1") -> None:
     """Kill works, and tell what came of it."""
-    from faults.kill_work import WORKS
+    from faults import kill_sync_work, kill_work
 
+    known = {**kill_work.WORKS, **kill_sync_work.WORKS}
     told = {}
     for name in works.split(","):
         place = Path(folder) / name
-        told[name] = asdict(kill_often(WORKS[name](), place, int(kills), int(seed)))
+        told[name] = asdict(kill_often(known[name](), place, int(kills), int(seed)))
         shutil.rmtree(place)
     sys.stdout.write(json.dumps(told) + "\n")
 

@@ -14,7 +14,7 @@ from faults.kit import (
     difference,
     write_issues,
 )
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.errors import AuthenticationError, IssueTrackError
 from issuetrack.engine.identity.audit import GENESIS, _entry_hash
 from issuetrack.engine.issues.service import IssueDraft
@@ -30,6 +30,7 @@ from issuetrack.engine.store.tables import AuditEntry
 from issuetrack.engine.store.types import Role
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace, now_utc
+from older_schemas import TO_0002
 
 ISSUES, IMPORTED = 20, 210
 DONE, MARK = "done", "marked before"
@@ -261,6 +262,8 @@ def downgrade(path: Path) -> None:
             entry.hash = previous = _entry_hash(entry)
             entry.signature = workspace.actor.signing.sign(entry.hash)
         uow.session.flush()
+        for statement in TO_0002:
+            uow.sql(statement)
         uow.sql("ALTER TABLE audit_entry DROP COLUMN change_digest")
         uow.sql("UPDATE alembic_version SET version_num = '0001'")
     workspace.close()

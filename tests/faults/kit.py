@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.store.audit_head import head_file_path
 from issuetrack.engine.store.keyslots import key_file_path
 from issuetrack.engine.store.unlock import Unlock
-from issuetrack.engine.sync.service import BATCH
+from issuetrack.engine.sync.batches import BATCH
 from issuetrack.engine.workspace import Workspace
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 STORE = "engine/store"
 HERE = "tests/faults"
+SYNC = "engine/sync"
+SYNC_TESTS = "tests/engine/sync"
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,137 @@ MUTATIONS = (
         "            merge.apply(batch)\n",
         "            merge.apply(batch[: len(batch) // 2])\n"
         "        with self._database.write() as uow:\n"
-        "            merge = Merge(uow, _source_id(uow, name, kind, now), now)\n"
+        "            merge = Merge(uow, source_id(uow, name, kind, now), now)\n"
         "            merge.apply(batch[len(batch) // 2 :])\n",
         f"{HERE}/test_kill_import.py::test_killed_import_goes_on_where_it_was[6]",
+    ),
+    Mutation(
+        1,
+        "a page and its cursor are one transaction",
+        f"{SYNC}/sync.py",
+        "            cursor = page.cursor if move else None\n",
+        "            cursor = page.cursor if move else None\n"
+        "            with self._database.write() as uow:\n"
+        "                if cursor is not None:\n"
+        "                    uow.sql('UPDATE source SET cursor = ? WHERE id = ?', "
+        "cursor, self._source)\n",
+        f"{SYNC_TESTS}/test_sync_service.py::test_page_and_cursor_are_kept_together",
+    ),
+    Mutation(
+        1,
+        "the cursor is behind what was merged, not ahead of it",
+        f"{SYNC}/sync.py",
+        "            merge.apply(items)\n",
+        "            merge.apply(items[: len(items) // 2])\n",
+        f"{HERE}/test_kill_sync.py::test_killed_sync_goes_on_where_it_was[sync-4]",
+    ),
+    Mutation(
+        1,
+        "a local edit holds against its source",
+        f"{SYNC}/merge.py",
+        "            if overrides.meet(self._uow, edit, says):\n",
+        "            if not overrides.meet(self._uow, edit, says):\n",
+        f"{SYNC_TESTS}/test_merge_mirrored.py::"
+        "test_local_edit_holds_until_upstream_says_the_same",
+    ),
+    Mutation(
+        1,
+        "a resolution that a person told is not replaced",
+        "engine/issues/resolving.py",
+        "    if known is not None and known.confirmed_by is not None:\n",
+        "    if known is None:\n",
+        f"{SYNC_TESTS}/test_merge_mirrored.py::"
+        "test_resolution_of_a_person_is_not_replaced",
+    ),
+    Mutation(
+        1,
+        "an issue is known again under another key",
+        f"{SYNC}/merge.py",
+        "        if by_key is None and by_id is not None:\n",
+        "        if by_key is not None and by_id is not None:\n",
+        f"{SYNC_TESTS}/test_merge_mirrored.py::"
+        "test_issue_keeps_its_number_under_another_key",
+    ),
+    Mutation(
+        1,
+        "a push is noted before it is sent",
+        f"{SYNC}/push.py",
+        "            if not target.unsent:\n"
+        "                self._note(actor, target, requests)\n",
+        "            connector.push(target.change)\n"
+        "            if not target.unsent:\n"
+        "                self._note(actor, target, requests)\n",
+        f"{SYNC_TESTS}/test_push.py::test_push_is_in_the_trail_before_it_is_sent",
+    ),
+    Mutation(
+        9,
+        "one sync of a source at a time",
+        f"{STORE}/locking.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
+        f"{SYNC_TESTS}/test_sync_service.py::test_second_run_says_that_one_is_at_it",
+    ),
+    Mutation(
+        10,
+        "reading a part anew leaves the cursor",
+        f"{SYNC}/sync.py",
+        "        return not (self._wish.dry_run or skips)\n",
+        "        return not self._wish.dry_run\n",
+        f"{SYNC_TESTS}/test_sync_service.py::"
+        "test_since_reads_from_there_and_leaves_the_cursor",
+    ),
+    Mutation(
+        10,
+        "what a full run met is known by the run, not by the time",
+        f"{SYNC}/sync.py",
+        "col(Issue.seen_at).is_distinct_from(self._started)",
+        "(col(Issue.seen_at) < self._started)",
+        f"{SYNC_TESTS}/test_sync_service.py::"
+        "test_full_run_finds_what_is_gone_on_another_day[-1]",
+    ),
+    Mutation(
+        14,
+        "what was not met is asked for before it is gone",
+        f"{SYNC}/sync.py",
+        "            return self._connector.fetch(key)\n",
+        "            from issuetrack.engine.store.types import GoneReason\n\n"
+        "            return GoneIssue(key, GoneReason.DELETED)\n",
+        f"{SYNC_TESTS}/test_sync_service.py::"
+        "test_full_run_asks_for_what_it_did_not_meet",
+    ),
+    Mutation(
+        14,
+        "a pushed comment carries its mark",
+        "connectors/github/writing.py",
+        '        body = f"{change.comment}\\n\\n{MARK.format(change.mark)}"\n',
+        "        body = change.comment\n",
+        "tests/cli/test_push_command.py::test_answer_that_is_lost_is_not_sent_twice",
+    ),
+    Mutation(
+        17,
+        "a token is bound to its origin",
+        f"{STORE}/encryption.py",
+        "*([place.origin] if place.origin else [])",
+        "*(['origin'] if place.origin else [])",
+        f"{SYNC_TESTS}/test_credentials.py::"
+        "test_token_is_for_one_origin[https://tracker.evil.example]",
+    ),
+    Mutation(
+        17,
+        "a redirect to another origin is not followed",
+        "connectors/http.py",
+        "            if origin_of(url) == self._origin and "
+        "_peer(url) == _peer(self.base_url):\n",
+        "            if url:\n",
+        "tests/connectors/test_http_faults.py::test_faults_17_redirect_elsewhere",
+    ),
+    Mutation(
+        18,
+        "an address behind a name is looked at",
+        "connectors/network.py",
+        "                refuse_address(host, address, self._allowed)\n",
+        "                pass\n",
+        "tests/connectors/test_http_faults.py::test_faults_18_name_that_leads_inside",
     ),
     Mutation(
         2,

@@ -86,10 +86,11 @@ class Invocation:
             NotFoundError: there is none.
             AuthenticationError: it does not open.
         """
-        from issuetrack.engine.inference.llama import LlamaEmbedder
-
-        model = LlamaEmbedder()
+        model = None
         if model_soon:
+            from issuetrack.engine.inference.llama import LlamaEmbedder
+
+            model = LlamaEmbedder()
             model.load_soon()
         from issuetrack.engine.workspace import Workspace
 

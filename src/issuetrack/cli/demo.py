@@ -83,7 +83,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _fill(workspace: "Workspace", name: str) -> int:
-    from issuetrack.connectors.files import FileFormat, FileReader
+    from issuetrack.connectors.files.reader import FileFormat, FileReader
 
     reader = FileReader(sample(name), FileFormat.JSONL, {})
     report = workspace.imports.run(workspace.actor, SOURCE, "jsonl", reader.items())

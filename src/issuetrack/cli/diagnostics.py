@@ -2,25 +2,36 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from issuetrack.cli.terminal_safety import clean, clean_line
 
 EXIT_CODES = {
     "usage": 2,
     "permission_denied": 3,
+    "remote_forbidden": 3,
     "authentication": 4,
     "locked": 4,
     "wrong_key": 4,
     "tampered": 4,
+    "credential_refused": 4,
     "input_needed": 5,
     "not_found": 7,
+    "remote_unreachable": 8,
+    "remote_answer": 8,
     "model_unavailable": 9,
 }
 PARTIAL = 6
 INTERRUPTED = 130
-Advance = Callable[[int, int], None]
+
+
+class Advance(Protocol):
+    """Shows how far something is: done, in all, and what else there is to say."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
 
 
 def exit_code(code: str) -> int:
@@ -58,7 +69,7 @@ def _one_saying(text: str) -> str:
     return "\n".join([first, *(f"    {line.removeprefix('  ')}" for line in rest)])
 
 
-def _unseen(_done: int, _total: int) -> None:
+def _unseen(done: int, total: int, note: str = "") -> None:
     """Show nothing."""
 
 
@@ -91,4 +102,11 @@ def progress(title: str, unit: str = "") -> Iterator[Advance]:
         transient=True,
     ) as bar:
         task = bar.add_task(clean_line(title), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def advance(done: int, total: int, note: str = "") -> None:
+            described = clean_line(f"{title}, {note}" if note else title)
+            bar.update(task, description=described)
+            if total:
+                bar.update(task, completed=done, total=total)
+
+        yield advance

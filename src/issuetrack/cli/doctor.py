@@ -163,6 +163,8 @@ def _index(workspace: "Workspace") -> Iterator[Check]:
         )
         return
     waiting = status.queued
-    detail: Any = f"{status.indexed} of {status.issues} issues, {status.chunks} chunks"
+    detail = f"{status.indexed} of {status.issues} issues, {status.chunks} chunks"
+    if status.documents:
+        detail = f"{status.documents} documents, {detail}"
     remedy = "issuetrack index update" if waiting else None
     yield Check("index", not waiting, f"{detail}, {waiting} waiting", remedy)

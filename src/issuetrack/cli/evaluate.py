@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
         The issues are imported into a throw-away workspace; yours is not touched.
         """
-        from issuetrack.connectors.files import FileFormat, FileReader
+        from issuetrack.connectors.files.reader import FileFormat, FileReader
 
         known = read_pairs(pairs)
         with temporary_workspace() as workspace:

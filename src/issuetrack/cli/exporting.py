@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Write issues with comments and fixes as JSON lines, in plain text."""
-        from issuetrack.connectors.interchange import exported, exported_key
+        from issuetrack.connectors.files.interchange import exported, exported_key
 
         def lines() -> Iterator[str]:
             for record in workspace.issues.every(

@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
         with run.workspace() as workspace:
             data = asdict(workspace.index_status())
         if data["queued"]:
-            run.warn(f"{data['queued']} issues wait: issuetrack index update")
+            what = "issues or documents" if data["documents"] else "issues"
+            run.warn(f"{data['queued']} {what} wait: issuetrack index update")
         if not data["model_matches"]:
             run.warn("another model made the index: issuetrack index rebuild")
         run.show(Result(data, tuple(data)))
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
             diagnostics.progress("Indexing") as advance,
         ):
             report = asdict(workspace.drain_index(advance))
-        run.show(Result(report, ("issues", "chunks", "embedded")))
+        run.show(Result(report, ("issues", "documents", "chunks", "embedded")))
 
     @command(noun, "rebuild", needs="index", examples="issuetrack index rebuild")
     def rebuild(run: Invocation) -> None:
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
             diagnostics.progress("Indexing") as advance,
         ):
             report = asdict(workspace.rebuild_index(advance))
-        run.show(Result(report, ("issues", "chunks", "embedded")))
+        run.show(Result(report, ("issues", "documents", "chunks", "embedded")))
 
     @noun.callback(invoke_without_command=True)
     def default_verb(context: typer.Context) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from issuetrack.cli import issue_view
+from issuetrack.cli import issue_upstream, issue_view
 from issuetrack.cli.context import Invocation, edited, text_argument
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command
@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     _register_reading(noun)
     _register_writing(noun)
     _register_status(noun, app)
+    issue_upstream.register(noun, _show)
 
 
 def _show(run: Invocation, record: "IssueRecord") -> None:
@@ -106,11 +107,23 @@ def _register_reading(noun: typer.Typer) -> None:
         "show",
         needs="read",
         examples="issuetrack issue show 17\n"
-        "issuetrack issue show OPS-116 --output markdown",
+        "issuetrack issue show OPS-116 --output markdown\n"
+        "issuetrack issue show OPS-116 --raw",
     )
-    def show(run: Invocation, issue: Name) -> None:
+    def show(
+        run: Invocation,
+        issue: Name,
+        raw: Annotated[
+            bool,
+            typer.Option("--raw", help="Which of the tracker's words became what."),
+        ] = False,
+    ) -> None:
         """Show an issue with its comments, history and what fixed it."""
         with run.workspace() as workspace:
+            if raw:
+                rows = workspace.mirror.mapped(workspace.actor, issue)
+                run.show(issue_upstream.raw_result(rows))
+                return
             record = workspace.issues.get(workspace.actor, issue)
         _show(run, record)
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from issuetrack.cli.issue_upstream import upstream_data, upstream_facts
 from issuetrack.cli.output import cell
 from issuetrack.cli.terminal_safety import clean, clean_line
 
@@ -35,6 +36,7 @@ def issue_data(record: "IssueRecord") -> dict[str, Any]:
         "comments": [asdict(comment) for comment in record.comments],
         "events": [asdict(event) for event in record.events],
         "resolution": asdict(record.resolution) if record.resolution else None,
+        **upstream_data(record),
     }
 
 
@@ -67,6 +69,7 @@ def _facts(record: "IssueRecord") -> list[tuple[str, str]]:
         "resolved": s.resolved_at,
         "closed": s.closed_at,
         "duplicate of": f"#{s.duplicate_of}" if s.duplicate_of else None,
+        **upstream_facts(record),
     }
     return [(name, clean_line(cell(v))) for name, v in facts.items() if v is not None]
 
@@ -77,7 +80,7 @@ def heading(number: int, key: str | None, title: str) -> str:
     return clean_line(f"{named}  {title}")
 
 
-def _screenful(text: str) -> str:
+def screenful(text: str) -> str:
     """Return a text for the terminal; the end of a very long one is left out."""
     if len(text) <= SHOWN_CHARACTERS:
         return clean(text)
@@ -101,13 +104,13 @@ def issue_panel(record: "IssueRecord") -> "RenderableType":
         facts,
     ]
     if record.body:
-        parts += [Text(), Text(_screenful(record.body))]
+        parts += [Text(), Text(screenful(record.body))]
     if record.resolution is not None:
         text = record.resolution.text
         parts += [
             Text(),
             Text(f"Resolution ({clean_line(how_known(record))})", style="bold"),
-            Text(_screenful(text) if text is not None else HIDDEN),
+            Text(screenful(text) if text is not None else HIDDEN),
         ]
     for comment in record.comments:
         note = "work note, " if comment.kind == "work_note" else ""
@@ -115,7 +118,7 @@ def issue_panel(record: "IssueRecord") -> "RenderableType":
         parts += [
             Text(),
             Text(f"{who}, {note}{cell(comment.created_at)}", style="bold"),
-            Text(_screenful(comment.body) if comment.body is not None else HIDDEN),
+            Text(screenful(comment.body) if comment.body is not None else HIDDEN),
         ]
     if record.events:
         parts += [Text(), Text("History", style="bold")]

@@ -1,4 +1,4 @@
-"""`search` and `similar`: find past issues."""
+"""`search` and `similar`: find past issues and documents."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +11,13 @@ from issuetrack.cli.registration import command
 from issuetrack.engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from issuetrack.engine.issues.records import IssueSummary
+    from issuetrack.engine.issues.finding import Found
     from issuetrack.engine.retrieval.search import Match, Question
     from issuetrack.engine.workspace import Workspace
 
 COLUMNS = ("number", "key", "status", "score", "title")
 EXPLAINED = (*COLUMNS, "explain")
-FIELDS = ("number", "key", "title", "status", "url", "score", "explain")
+FIELDS = ("number", "key", "title", "status", "url", "score", "explain", "document")
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100)]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Show what made up each score.")
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         limit: Limit = 10,
         explain: Explain = False,
     ) -> None:
-        """Search issues and fixes by words and by meaning."""
+        """Search issues, fixes and documents by words and by meaning."""
         question = _free_question(" ".join(text))
         _find(run, question, limit, explain)
 
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
         limit: Limit = 10,
         explain: Explain = False,
     ) -> None:
-        """Show the issues most like one, or like a description."""
+        """Show the issues and documents most like an issue, or like a description."""
         _find(run, None, limit, explain, issue=issue, text=text)
 
 
@@ -95,7 +95,8 @@ def warn_of_backlog(run: Invocation, workspace: "Workspace") -> None:
     """Say so where not everything can be found yet."""
     status = workspace.index_status()
     if status.queued:
-        run.warn(f"{status.queued} issues are not indexed yet: issuetrack index update")
+        what = "issues or documents" if status.documents else "issues"
+        run.warn(f"{status.queued} {what} are not indexed yet: issuetrack index update")
 
 
 def explanation(match: "Match") -> list[dict[str, Any]]:
@@ -112,10 +113,14 @@ def explanation(match: "Match") -> list[dict[str, Any]]:
     ]
 
 
-def match_data(
-    summary: "IssueSummary", match: "Match", *, explain: bool
-) -> dict[str, Any]:
-    """Return one issue found as a row."""
+def name_of(row: dict[str, Any]) -> str:
+    """Return what people call a row: `#17` or `D5`."""
+    number, document = row["number"], row["document"]
+    return f"#{number}" if document is None else f"D{document}"
+
+
+def match_data(summary: "Found", match: "Match", *, explain: bool) -> dict[str, Any]:
+    """Return one issue or document found as a row."""
     return {
         "number": summary.number,
         "key": summary.key,
@@ -124,6 +129,7 @@ def match_data(
         "url": summary.url,
         "score": round(match.score, 4),
         "explain": explanation(match) if explain else None,
+        "document": match.document,
     }
 
 
@@ -154,7 +160,8 @@ def _table(rows: list[dict[str, Any]], *, explain: bool) -> Any:
 
     if not rows:
         return Text("Nothing like it is on record.")
-    table = plain_table(rows, COLUMNS)
+    shown = [row | {"number": _shown_number(row)} for row in rows]
+    table = plain_table(shown, COLUMNS)
     if not explain:
         return table
     lines = []
@@ -164,5 +171,10 @@ def _table(rows: list[dict[str, Any]], *, explain: bool) -> Any:
             + ("" if part["strength"] is None else f" ({part['strength']:.2f})")
             for part in row["explain"]
         ]
-        lines.append(Text(f"#{row['number']}  {', '.join(parts)}"))
+        lines.append(Text(f"{name_of(row)}  {', '.join(parts)}"))
     return Group(table, Text(), *lines)
+
+
+def _shown_number(row: dict[str, Any]) -> int | str:
+    number = row["number"]
+    return name_of(row) if number is None else int(number)

@@ -33,9 +33,9 @@ def register(app: typer.Typer) -> None:
         text: TextOption = None,
         explain: Explain = False,
     ) -> None:
-        """Suggest causes, steps, checks and a way back from past issues.
+        """Suggest causes, steps, checks and a way back from past issues and documents.
 
-        Every line quotes a past issue; E1 and so on name the quotes. Rate it with:
+        Every line quotes one of them; E1 and so on name the quotes. Rate it with:
         issuetrack rate R12 5.
         """
         with run.workspace(model_soon=issue is None) as workspace:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from issuetrack.cli.searching import match_data
+from issuetrack.cli.searching import match_data, name_of
 from issuetrack.cli.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
@@ -56,7 +56,13 @@ def suggestion_data(suggestion: "Suggestion", *, explain: bool) -> dict[str, Any
         "evidence": [
             {
                 "id": item.id,
-                "source": {"type": item.kind, "number": item.issue, "key": item.key},
+                "source": {
+                    "type": item.kind,
+                    "number": item.issue,
+                    "key": item.key,
+                    "document": item.document,
+                    "heading": item.heading,
+                },
                 "quote": item.quote,
             }
             for item in c.evidence
@@ -150,13 +156,18 @@ def _step_lines(
 def _evidence_line(item: dict[str, Any]) -> "RenderableType":
     from rich.text import Text
 
-    source = item["source"]
-    key = f" ({source['key']})" if source["key"] else ""
-    place = f"#{source['number']}{key}, {source['type']}"
+    place = _place(item["source"])
     quote = clean_line(item["quote"])
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{item['id']:<4}", style="cyan")
-    return line.append(clean_line(place) + ": ", style="dim").append(f'"{quote}"')
+    return line.append(place + ": ", style="dim").append(f'"{quote}"')
+
+
+def _place(source: dict[str, Any]) -> str:
+    """Return where a quote stands, as a person reads it."""
+    key = f" ({source['key']})" if source["key"] else ""
+    heading = f", {source['heading']}" if source["heading"] else ""
+    return clean_line(f"{name_of(source)}{key}, {source['type']}{heading}")
 
 
 def suggestion_markdown(data: dict[str, Any]) -> str:
@@ -190,10 +201,6 @@ def suggestion_markdown(data: dict[str, Any]) -> str:
     if data["evidence"]:
         lines += ["", "## Evidence", ""]
     for item in data["evidence"]:
-        source = item["source"]
-        key = f" ({clean_line(source['key'])})" if source["key"] else ""
-        lines.append(
-            f"- {item['id']}: #{source['number']}{key}, {source['type']}: "
-            f'"{clean_line(item["quote"])}"'
-        )
+        quote = clean_line(item["quote"])
+        lines.append(f'- {item["id"]}: {_place(item["source"])}: "{quote}"')
     return "\n".join(lines)

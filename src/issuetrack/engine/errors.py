@@ -5,12 +5,16 @@ IssueTrackError                     failure
 |   +-- QuerySyntaxError            usage
 |   +-- ImportFormatError           usage
 +-- PermissionDenied                permission_denied
+|   +-- RemoteForbidden             remote_forbidden
 +-- AuthenticationError             authentication
 |   +-- LockedError                 locked
 |   +-- WrongKeyError               wrong_key
 |   +-- TamperedError               tampered
+|   +-- CredentialError             credential_refused
 +-- InputNeeded                     input_needed
 +-- NotFoundError                   not_found
++-- RemoteUnreachable               remote_unreachable
+|   +-- RemoteAnswerError           remote_answer
 +-- ModelError                      model_unavailable
 |   +-- ModelFileError              model_unavailable
 +-- StoreError                      store
@@ -60,6 +64,12 @@ class PermissionDenied(IssueTrackError):  # noqa: N818 - the condition's own nam
     code = "permission_denied"
 
 
+class RemoteForbidden(PermissionDenied):
+    """A tracker does not let the credential do something."""
+
+    code = "remote_forbidden"
+
+
 class AuthenticationError(IssueTrackError):
     """The workspace does not open for whoever asks."""
 
@@ -84,6 +94,12 @@ class TamperedError(AuthenticationError):
     code = "tampered"
 
 
+class CredentialError(AuthenticationError):
+    """A tracker does not take the credential."""
+
+    code = "credential_refused"
+
+
 class InputNeeded(IssueTrackError):  # noqa: N818 - the condition's own name
     """A person would be asked here, and nobody can be."""
 
@@ -94,6 +110,18 @@ class NotFoundError(IssueTrackError):
     """What was named does not exist."""
 
     code = "not_found"
+
+
+class RemoteUnreachable(IssueTrackError):  # noqa: N818 - the condition's own name
+    """A tracker cannot be talked to, or must not be."""
+
+    code = "remote_unreachable"
+
+
+class RemoteAnswerError(RemoteUnreachable):
+    """A tracker answers something other than its interface promises."""
+
+    code = "remote_answer"
 
 
 class ModelError(IssueTrackError):

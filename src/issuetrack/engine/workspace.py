@@ -16,17 +16,7 @@ from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.audit import Verification
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor, register
-from issuetrack.engine.inference.llama import LlamaEmbedder
-from issuetrack.engine.inference.ports import EmbeddingModel
-from issuetrack.engine.issues.finding import FindingService
 from issuetrack.engine.issues.service import IssueService
-from issuetrack.engine.retrieval.indexing import (
-    Indexer,
-    IndexReport,
-    IndexStatus,
-    Progress,
-)
-from issuetrack.engine.retrieval.search import Search
 from issuetrack.engine.settings import operating_system_user
 from issuetrack.engine.store.database import SCHEMA_VERSION, Database
 from issuetrack.engine.store.file_guard import restored_path, spool_path
@@ -41,9 +31,23 @@ if TYPE_CHECKING:
     from issuetrack.engine.identity.accounts import AccountService
     from issuetrack.engine.identity.audit_log import AuditService
     from issuetrack.engine.identity.keys import KeyService
+    from issuetrack.engine.inference.ports import EmbeddingModel
+    from issuetrack.engine.issues.finding import FindingService
+    from issuetrack.engine.issues.knowledge import DocumentService
+    from issuetrack.engine.issues.mirroring import MirrorService
     from issuetrack.engine.maintenance import MaintenanceService
     from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
+    from issuetrack.engine.retrieval.indexing import (
+        Indexer,
+        IndexReport,
+        IndexStatus,
+        Progress,
+    )
+    from issuetrack.engine.sync.documents import DocumentImportService
+    from issuetrack.engine.sync.push import PushService
     from issuetrack.engine.sync.service import ImportService
+    from issuetrack.engine.sync.sources import SourceService
+    from issuetrack.engine.sync.sync import SyncService
 
 
 def now_utc() -> datetime:
@@ -67,23 +71,21 @@ class Workspace:
     def __init__(
         self,
         database: Database,
-        model: EmbeddingModel,
+        model: "EmbeddingModel | None" = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._database = database
         self._clock = clock
         self.actor = Actor.from_keys(database.keychain.keys, self._record_denial)
-        self.model = model
+        self._given_model = model
         self.issues = IssueService(database, clock)
-        self.finding = FindingService(database, Search(model))
-        self._indexer = Indexer(database, model)
 
     @classmethod
     def open(
         cls,
         path: Path,
         unlock: Unlock,
-        model: EmbeddingModel | None = None,
+        model: "EmbeddingModel | None" = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> "Workspace":
         """Open a workspace, bringing its tables up to date.
@@ -114,7 +116,7 @@ class Workspace:
         try:
             database.migrate()
             database.settle_keys()
-            workspace = cls(database, model or LlamaEmbedder(), clock)
+            workspace = cls(database, model, clock)
             workspace._take_failed_unlocks()
         except BaseException:
             database.close()
@@ -225,6 +227,27 @@ class Workspace:
             database.close()
 
     @cached_property
+    def model(self) -> "EmbeddingModel":
+        """Return the embedding model; it is loaded at its first use."""
+        from issuetrack.engine.inference.llama import LlamaEmbedder
+
+        return self._given_model or LlamaEmbedder()
+
+    @cached_property
+    def finding(self) -> "FindingService":
+        """Return what finds past issues and documents."""
+        from issuetrack.engine.issues.finding import FindingService
+        from issuetrack.engine.retrieval.search import Search
+
+        return FindingService(self._database, Search(self.model))
+
+    @cached_property
+    def _indexer(self) -> "Indexer":
+        from issuetrack.engine.retrieval.indexing import Indexer
+
+        return Indexer(self._database, self.model)
+
+    @cached_property
     def accounts(self) -> "AccountService":
         """Return the users."""
         from issuetrack.engine.identity.accounts import AccountService
@@ -260,9 +283,52 @@ class Workspace:
         return ImportService(self._database, self._clock)
 
     @cached_property
+    def documents(self) -> "DocumentService":
+        """Return the imported documents."""
+        from issuetrack.engine.issues.knowledge import DocumentService
+
+        return DocumentService(self._database, self._clock)
+
+    @cached_property
+    def document_imports(self) -> "DocumentImportService":
+        """Return what takes documents in."""
+        from issuetrack.engine.sync.documents import DocumentImportService
+
+        return DocumentImportService(self._database, self._clock)
+
+    @cached_property
+    def sources(self) -> "SourceService":
+        """Return the trackers and what became of them."""
+        from issuetrack.engine.sync.sources import SourceService
+
+        return SourceService(self._database, self._clock)
+
+    @cached_property
+    def sync(self) -> "SyncService":
+        """Return what reads from trackers."""
+        from issuetrack.engine.sync.sync import SyncService
+
+        return SyncService(self._database, self.sources, self._clock)
+
+    @cached_property
+    def push(self) -> "PushService":
+        """Return what writes to trackers."""
+        from issuetrack.engine.sync.push import PushService
+
+        return PushService(self._database, self.sources, self._clock)
+
+    @cached_property
+    def mirror(self) -> "MirrorService":
+        """Return what sources say of issues, and local edits they do not know of."""
+        from issuetrack.engine.issues.mirroring import MirrorService
+
+        return MirrorService(self._database, self._clock)
+
+    @cached_property
     def suggestions(self) -> "SuggestionService":
         """Return what suggests and keeps ratings."""
         from issuetrack.engine.assistant.suggestions import SuggestionService
+        from issuetrack.engine.retrieval.search import Search
 
         return SuggestionService(self._database, Search(self.model), self._clock)
 
@@ -290,14 +356,14 @@ class Workspace:
         """Return where the database is."""
         return self._database.path
 
-    def index_status(self) -> IndexStatus:
+    def index_status(self) -> "IndexStatus":
         """Return how far the search index is."""
         authorize(self.actor, Permission.READ)
         return self._indexer.status()
 
     def drain_index(
-        self, progress: Progress | None = None, only: int | None = None
-    ) -> IndexReport:
+        self, progress: "Progress | None" = None, only: int | None = None
+    ) -> "IndexReport":
         """Index what has changed, or only one issue.
 
         Raises:
@@ -306,7 +372,7 @@ class Workspace:
         authorize(self.actor, Permission.INDEX)
         return self._indexer.drain(progress, only)
 
-    def rebuild_index(self, progress: Progress | None = None) -> IndexReport:
+    def rebuild_index(self, progress: "Progress | None" = None) -> "IndexReport":
         """Make the search index anew; embeddings of the same model are kept.
 
         Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.unlock import Unlock

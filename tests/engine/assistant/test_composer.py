@@ -18,6 +18,7 @@ from issuetrack.engine.issues.records import (
     IssueRecord,
     IssueSummary,
     ResolutionRecord,
+    UpstreamRecord,
 )
 from issuetrack.engine.retrieval.search import Match, Question
 from issuetrack.engine.store.types import (
@@ -27,6 +28,7 @@ from issuetrack.engine.store.types import (
     Role,
 )
 
+NOTHING = UpstreamRecord(None, None, (), ())
 DAY = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 ASKED = Question("Checkout returns 500, FATAL: sorry, too many clients already on db-1")
 POOLS = """Root cause: pool size times pod count exceeded the limit of the server.
@@ -84,7 +86,7 @@ def source(
     )
     resolution = ResolutionRecord(fix, how, "resolution", reader) if fix else None
     return Source(
-        IssueRecord(summary, "body", (), (), resolution),
+        IssueRecord(summary, "body", (), (), resolution, (), NOTHING),
         Match(number, 1.0, similarity, ()),
         coverage,
         same_error,

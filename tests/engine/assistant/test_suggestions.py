@@ -9,6 +9,7 @@ import pytest
 from issuetrack.engine.assistant.grounding import Section
 from issuetrack.engine.assistant.sources import RELEVANT, Source, gather
 from issuetrack.engine.errors import NotFoundError, UsageError
+from issuetrack.engine.issues.records import IssueRecord
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.retrieval.search import Question, Search
 from issuetrack.engine.store.types import CommentKind, IssueStatus, ResolutionHow, Role
@@ -70,7 +71,7 @@ def test_a_solved_issue_is_a_source(workspace: Workspace) -> None:
     """Coverage, error and spans are those of the past issue."""
     number = solved(workspace, "Disk full on app-07", "ENOSPC in the log", FIX)
     (source,) = sources_of(workspace, Question("Disk full", "touch says ENOSPC"))
-    assert source.issue.number == number
+    assert source.name == f"#{number}"
     assert source.same_error is True
     assert source.coverage == pytest.approx(3 / 5)
     assert source.quality == 1.0
@@ -105,7 +106,8 @@ def test_a_mined_fix_and_further_comments_are_read(workspace: Workspace) -> None
     workspace.imports.run(workspace.actor, "jira", "jira", [issue])
     workspace.drain_index()
     (source,) = sources_of(workspace, Question("Disk full on app-07"))
-    resolution = source.issue.resolution
+    assert isinstance(source.found, IssueRecord)
+    resolution = source.found.resolution
     assert resolution is not None
     assert (resolution.how, source.quality) == (ResolutionHow.MINED, 0.85)
     quotes = [s.span.quote for s in source.fix]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import col, select
 
 from conftest import MakeWorkspace, Team, copy_files, secret_of
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.errors import PermissionDenied, StoreError, TamperedError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.audit_log import AuditFilter

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import sqlcipher3.dbapi2 as driver
 
 from conftest import Team
-from issuetrack.connectors.files import FileFormat, FileReader
+from issuetrack.connectors.files.pages import PageReader
+from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.errors import (
     ConflictError,
     PermissionDenied,
@@ -29,6 +31,7 @@ from issuetrack.engine.store.encryption import FieldCipher, Place
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
 from issuetrack.engine.store.resealing import BATCH, SEALED_COLUMNS, rows_under
 from issuetrack.engine.store.types import READER_ROLES, CommentKind, Role
+from issuetrack.engine.sync.ports import Mapped, RemoteIssue
 from issuetrack.engine.workspace import Workspace
 
 URL = "https://jira.example.com"
@@ -84,14 +87,23 @@ def full(team: Team, embedder: LlamaEmbedder, tmp_path: Path) -> Workspace:
     workspace.imports.run(actor, "past", FileFormat.JSONL, reader.items())
     workspace.issues.create(actor, IssueDraft("the node is down again", body="again"))
     workspace.issues.comment(actor, "2", "a note", CommentKind.WORK_NOTE)
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    read = Mapped("status", "open", "state", "new")
+    mirrored = RemoteIssue("A-3", "the gate is shut", now, now, mapped=(read,))
+    workspace.imports.run(actor, "past", FileFormat.JSONL, [mirrored])
+    workspace.issues.edit(actor, "A-3", {"service": "gates"})
+    page = tmp_path / "page.md"
+    page.write_text("# Gates\n\nThey open inwards.\n", encoding="utf-8")
+    workspace.document_imports.run(actor, "wiki", "pages", PageReader(page))
     workspace = reopened(team, workspace, embedder)
     workspace.drain_index()
     made = workspace.suggestions.suggest(actor, Question("the node is down"))
     workspace.suggestions.rate(actor, made.recommendation, 5, "it helped")
     with workspace._database.write() as uow:
-        ((uuid,),) = uow.sql("SELECT uuid FROM source")
+        ((uuid,),) = uow.sql("SELECT uuid FROM source WHERE name = 'past'")
         token = uow.seal_credential("source", "token", uuid, "S3CR3T", URL)
-        uow.sql("UPDATE source SET base_url = ?, token = ?", URL, token)
+        where = "UPDATE source SET base_url = ?, token = ? WHERE uuid = ?"
+        uow.sql(where, URL, token, uuid)
     return workspace
 
 
@@ -131,7 +143,7 @@ def test_rotation_leaves_no_value_under_an_old_key(full: Workspace) -> None:
     assert full.verify_audit().broken_at is None
     assert all(finding.ok for finding in full.maintenance.check(full.actor))
     with full._database.read() as uow:
-        ((uuid, token),) = uow.sql("SELECT uuid, token FROM source")
+        ((uuid, token),) = uow.sql("SELECT uuid, token FROM source WHERE name = 'past'")
         assert uow.open_credential("source", "token", uuid, token, URL) == "S3CR3T"
 
 
@@ -208,14 +220,14 @@ def test_next_rotation_finishes_the_one_before(full: Workspace) -> None:
 def test_others_work_while_keys_are_rotated(team: Team, full: Workspace) -> None:
     """Between any two batches others read and write, under the new keys only."""
     other, viewer = team.open("engineer"), team.open("viewer")
-    other.issues.create(other.actor, IssueDraft("before", body="before"))
+    first = other.issues.create(other.actor, IssueDraft("before", body="before"))
     bodies: list[str] = []
 
     def work(_at: int, _of: int) -> None:
         made = other.issues.create(other.actor, IssueDraft("during", body="during"))
         other.issues.comment(other.actor, str(made.number), "x", CommentKind.WORK_NOTE)
         bodies.append(viewer.issues.get(viewer.actor, str(made.number)).body or "")
-        bodies.append(viewer.issues.get(viewer.actor, "3").body or "")
+        bodies.append(viewer.issues.get(viewer.actor, str(first.number)).body or "")
 
     full.keys.rotate(full.actor, work)
     after = other.issues.create(other.actor, IssueDraft("after", body="after"))

@@ -104,7 +104,7 @@ def find(
 
 def numbers(matches: Sequence[Match]) -> list[int]:
     """Return the issues of matches in order."""
-    return [match.issue for match in matches]
+    return [match.subject.number for match in matches]
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,7 @@ def test_role_key_does_not_show_its_secret() -> None:
         (b"", True),
         ("text", True),
     ],
+    ids=["sealed", "other key", "no name", "cut", "empty", "text"],
 )
 def test_unknown_key_is_looked_for(value: bytes, known: bool) -> None:
     """Only a value that names a key which is not there is worth a second look."""

@@ -13,7 +13,11 @@ import pytest
 
 from conftest import KEY
 from issuetrack.engine.errors import AuthenticationError, TamperedError
+from issuetrack.engine.inference.llama import LlamaEmbedder
+from issuetrack.engine.retrieval.consistency import index_problems
+from issuetrack.engine.retrieval.search import Question
 from issuetrack.engine.store.audit_head import head_file_path
+from issuetrack.engine.store.database import SCHEMA_VERSION
 from issuetrack.engine.store.keyslots import key_file_path
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.workspace import Workspace
@@ -45,12 +49,28 @@ def test_owner_brings_it_to_the_new_format(old: Path) -> None:
         assert "raise DB_POOL_MAX to 8" in (record.resolution.text or "")
         assert workspace.verify_audit().entries == 3
         assert workspace.verify_audit().broken_at is None
-        assert workspace.schema_version() == "0002"
+        assert workspace.schema_version() == SCHEMA_VERSION
         assert workspace.integrity_problems() == []
     finally:
         workspace.close()
     assert json.loads(key_file_path(old).read_text())["format"] == "issuetrack-keys/2"
     assert head_file_path(old).exists()
+
+
+def test_what_waited_for_the_index_still_waits(
+    old: Path, embedder: LlamaEmbedder
+) -> None:
+    """Its queue comes along: the issue is indexed and found."""
+    workspace = Workspace.open(old, Unlock(environment_key=KEY), embedder)
+    try:
+        assert workspace.index_status().queued == 1
+        workspace.drain_index()
+        with workspace._database.read() as uow:
+            assert index_problems(uow) == []
+        found = workspace.finding.similar(workspace.actor, Question("too many clients"))
+        assert [match.issue for _, match in found] == [1]
+    finally:
+        workspace.close()
 
 
 def test_recovery_key_opens_it_afterwards(old: Path) -> None:

@@ -26,12 +26,13 @@ VERSIONS = Path("versions")
 NewDatabase = Callable[..., Database]
 Schema = list[tuple[object, ...]]
 
-STEP = """
+NEXT_VERSION = f"{int(SCHEMA_VERSION) + 1:04}"
+STEP = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "{NEXT_VERSION}"
+down_revision = "{SCHEMA_VERSION}"
 
 
 def upgrade() -> None:
@@ -71,9 +72,9 @@ def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     def add(step: str) -> None:
         home = tmp_path / "migrations"
         shutil.copytree(Path(runner.__file__).parent, home)
-        (home / VERSIONS / "v0003_later.py").write_text(step, encoding="utf-8")
+        (home / VERSIONS / "v_later.py").write_text(step, encoding="utf-8")
         monkeypatch.setattr(runner, "__file__", str(home / "runner.py"))
-        monkeypatch.setattr(module, "SCHEMA_VERSION", "0003")
+        monkeypatch.setattr(module, "SCHEMA_VERSION", NEXT_VERSION)
 
     return add
 
@@ -126,7 +127,7 @@ def test_migration_that_works_is_kept(
     database.migrate()
     database.migrate()
 
-    assert database.schema_version() == "0003"
+    assert database.schema_version() == NEXT_VERSION
     with database.read() as uow:
         assert uow.sql("SELECT count(*) FROM later") == [(0,)]
         assert uow.setting("later") == "yes"

@@ -26,14 +26,22 @@ READ_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """A stored span that something cites."""
+    """A stored span that something cites.
+
+    Attributes:
+        issue: where it stands; None if it is in a document.
+        document: where it stands; None if it is in an issue.
+        heading: the heading above it in its document.
+    """
 
     id: str
-    issue: int
+    issue: int | None
     key: str | None
     kind: str
     quote: str
     reader: Role
+    document: int | None = None
+    heading: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,18 +81,20 @@ class _Citations:
     """Numbers the spans that are used, each once."""
 
     def __init__(self) -> None:
-        self.used: dict[tuple[int, str], Evidence] = {}
+        self.used: dict[tuple[str, str], Evidence] = {}
 
     def cite(self, source: Source, item: SourceSpan) -> Evidence:
-        place = (source.issue.number, item.span.quote)
+        place = (source.name, item.span.quote)
         if place not in self.used:
             self.used[place] = Evidence(
                 f"E{len(self.used) + 1}",
-                source.issue.number,
-                source.issue.summary.key,
+                source.issue.number if source.issue else None,
+                source.found.summary.key,
                 item.kind,
                 item.span.quote,
                 item.reader,
+                source.document.document if source.document else None,
+                item.span.heading if source.document else None,
             )
         return self.used[place]
 
@@ -116,7 +126,10 @@ def _distinct(
 
 
 def _rationale(source: Source) -> str:
-    summary = source.issue.summary
+    if source.document is not None:
+        return f"from {source.document.title} ({source.name})"
+    summary = source.issue
+    assert summary is not None
     when = summary.resolved_at or summary.closed_at
     day = f" on {when.date().isoformat()}" if when else ""
     return f"helped in #{summary.number}{day}"
@@ -174,7 +187,7 @@ def _features(helpful: list[Source], found: list[Source]) -> Features:
 
 
 def _questions(
-    question: Question, found: list[Source], helpful: list[Source], causes: list[int]
+    question: Question, found: list[Source], helpful: list[Source], causes: list[str]
 ) -> tuple[str, ...]:
     out = []
     if not found:
@@ -183,13 +196,13 @@ def _questions(
             "changed shortly before?"
         )
     elif not helpful:
-        numbers = ", ".join(f"#{source.issue.number}" for source in found[:3])
+        numbers = ", ".join(source.name for source in found[:3])
         out.append(
             f"Similar to {numbers}, where nobody wrote down what helped: "
             "does anyone remember?"
         )
     if len(causes) > 1:
-        numbers = " or the one of ".join(f"#{number}" for number in causes)
+        numbers = " or the one of ".join(causes)
         out.append(
             f"Is the cause the one of {numbers}? Check that before running the steps."
         )
@@ -206,9 +219,10 @@ def _summary(found: list[Source], helpful: list[Source]) -> str:
         return "No past issue is like this one; nothing can be recommended."
     if not helpful:
         return "Similar issues are on record, but none says what fixed it."
-    best = helpful[0].issue.summary
+    best = helpful[0]
+    kind = best.issue.status if best.issue else "document"
     more = f"; {len(helpful) - 1} more with a known fix" if len(helpful) > 1 else ""
-    return f"Most like #{best.number}, {best.title} ({best.status}){more}."
+    return f"Most like {best.name}, {best.found.summary.title} ({kind}){more}."
 
 
 def _helpful(found: list[Source]) -> list[Source]:
@@ -232,7 +246,7 @@ def compose(question: Question, found: list[Source]) -> Composition:
         return Composition(0.0, _summary(found, helpful), (), (), (), (), questions, ())
     overall = confidence(_features(helpful, found))
     causes = _causes(citations, helpful, overall)
-    cited = {item.id: item.issue for item in citations.used.values()}
+    cited = {item.id: name for (name, _), item in citations.used.items()}
     told = [cited[name] for cause in causes for name in cause.evidence]
     best = helpful[0]
     near = [s for s in helpful[1:2] if s.relevance >= RUNNER_UP * best.relevance]

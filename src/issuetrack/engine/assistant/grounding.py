@@ -7,7 +7,7 @@ the sentence or list item it stands under.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from markdown_it import MarkdownIt
@@ -34,11 +34,13 @@ class Span:
         text: verbatim, without the marks of lists and labels.
         command: the code under it or in it, verbatim; None without.
         section: what it tells.
+        heading: the heading above it; two spans of the same words are the same.
     """
 
     text: str
     command: str | None
     section: Section
+    heading: str | None = field(default=None, compare=False)
 
     @property
     def quote(self) -> str:
@@ -188,6 +190,11 @@ def _section_of_heading(text: str) -> Section:
     return Section[match.lastgroup] if match and match.lastgroup else Section.OTHER
 
 
+def names_section(heading: str) -> bool:
+    """Tell whether a heading says what follows it, such as Fix or Symptoms."""
+    return _HEADING.search(heading) is not None
+
+
 def _label(text: str) -> tuple[Section, str] | None:
     """Return what a leading label announces, and the text after it."""
     match = _LABEL.match(text)
@@ -235,6 +242,7 @@ class _Reader:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self._section: Section | None = None
+        self._heading: str | None = None
         self._depth = 0
         self._fresh_item = False
         self._attachable = False
@@ -255,6 +263,7 @@ class _Reader:
                     self._attachable = False
                 case "inline" if in_heading:
                     self._section = _section_of_heading(token.content)
+                    self._heading = token.content
                     self._attachable = False
                 case "inline":
                     self._paragraph(token.content)
@@ -282,7 +291,8 @@ class _Reader:
             in_list = self._depth > 0 and first_of_item
             kind = _classify(text, section, in_list=in_list)
             first_of_item = False
-            self.spans.append(Span(text.strip(), inline_command(text), kind))
+            command = inline_command(text)
+            self.spans.append(Span(text.strip(), command, kind, self._heading))
             self._attachable = True
 
     def _code(self, code: str) -> None:
@@ -309,7 +319,7 @@ class _Reader:
         if section not in (Section.VALIDATION, Section.ROLLBACK):
             section = Section.STEP
         first_line = code.strip().splitlines()[0].strip()
-        self.spans.append(Span(first_line, code, section))
+        self.spans.append(Span(first_line, code, section, self._heading))
 
 
 def spans(text: str) -> list[Span]:

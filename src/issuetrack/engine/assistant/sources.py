@@ -1,11 +1,14 @@
-"""Past issues as sources of a suggestion: how relevant, and what they tell."""
+"""Past issues and documents as sources: how relevant, and what they tell."""
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from issuetrack.engine.assistant.grounding import Section, Span, spans
-from issuetrack.engine.issues import records
-from issuetrack.engine.issues.records import IssueRecord
+from issuetrack.engine.assistant.page_spans import about, told_spans
+from issuetrack.engine.issues import knowledge, records
+from issuetrack.engine.issues.knowledge import DocumentRecord, DocumentSummary
+from issuetrack.engine.issues.records import IssueRecord, IssueSummary
 from issuetrack.engine.issues.resolution import Remark, carries_fix
 from issuetrack.engine.retrieval.lexical_index import signatures, words
 from issuetrack.engine.retrieval.search import Match, Question
@@ -18,6 +21,7 @@ QUALITY = {
     ResolutionHow.CONFIRMED: 1.0,
     ResolutionHow.MINED: 0.85,
 }
+QUALITY_OF_DOCUMENT = 0.92
 _SHORT = 3
 _READ_CHARACTERS = 20_000
 
@@ -33,17 +37,35 @@ class SourceSpan:
 
 @dataclass(frozen=True)
 class Source:
-    """A past issue that may help with the question."""
+    """A past issue or a document that may help with the question."""
 
-    issue: IssueRecord
+    found: IssueRecord | DocumentRecord
     match: Match
     coverage: float
     same_error: bool
     fix: tuple[SourceSpan, ...]
 
     @property
+    def issue(self) -> IssueSummary | None:
+        """Return the issue; None if it is a document."""
+        return self.found.summary if isinstance(self.found, IssueRecord) else None
+
+    @property
+    def document(self) -> DocumentSummary | None:
+        """Return the document; None if it is an issue."""
+        return self.found.summary if isinstance(self.found, DocumentRecord) else None
+
+    @property
+    def name(self) -> str:
+        """Return what people call it: `#17` or `D5`."""
+        summary = self.found.summary
+        if isinstance(summary, DocumentSummary):
+            return f"D{summary.document}"
+        return f"#{summary.number}"
+
+    @property
     def relevance(self) -> float:
-        """Return 0..1: how much the issue is about the question."""
+        """Return 0..1: how much it is about the question."""
         similarity = max(self.match.similarity or 0.0, 0.0)
         bonus = 0.1 if self.same_error else 0.0
         return min(1.0, 0.7 * similarity + 0.3 * self.coverage + bonus)
@@ -51,7 +73,9 @@ class Source:
     @property
     def quality(self) -> float:
         """Return 0..1: how well the fix is known."""
-        resolution = self.issue.resolution
+        if isinstance(self.found, DocumentRecord):
+            return QUALITY_OF_DOCUMENT
+        resolution = self.found.resolution
         return QUALITY[resolution.how] if resolution else QUALITY[ResolutionHow.MINED]
 
     def of(self, section: Section) -> list[SourceSpan]:
@@ -95,34 +119,58 @@ def gather(uow: UnitOfWork, question: Question, matches: list[Match]) -> list[So
     A match without a fix that is a duplicate brings in its original's fix.
     """
     asked_text = question.text[:_READ_CHARACTERS]
-    asked = _content_words(asked_text)
-    errors = set(signatures(asked_text))
-    found: list[Source] = []
-    for match in matches:
-        issue = records.record(uow, records.find(uow, str(match.issue)))
-        text = f"{issue.summary.title}\n{issue.body}"[:_READ_CHARACTERS]
-        held = _content_words(text)
-        source = Source(
-            issue,
-            match,
-            len(asked & held) / len(asked) if asked else 0.0,
-            bool(errors & set(signatures(text))),
-            _fix_spans(issue),
-        )
-        if source.relevance >= RELEVANT:
-            found.append(source)
-    originals = (_original(uow, question, source) for source in found)
-    first: dict[int, Source] = {}
-    for source in originals:
-        first.setdefault(source.issue.number, source)
+    asked = _Asked(_content_words(asked_text), frozenset(signatures(asked_text)))
+    sources = (_source(uow, asked, match) for match in matches)
+    found = [source for source in sources if source.relevance >= RELEVANT]
+    first: dict[str, Source] = {}
+    for source in found:
+        original = _original(uow, question, source)
+        first.setdefault(original.name, original)
     return list(first.values())
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The words and errors of the question."""
+
+    words: Set[str]
+    errors: Set[str]
+
+    def source(
+        self,
+        found: IssueRecord | DocumentRecord,
+        match: Match,
+        text: str,
+        fix: tuple[SourceSpan, ...],
+    ) -> Source:
+        """Return a source that says a text."""
+        said = text[:_READ_CHARACTERS]
+        held = len(self.words & _content_words(said))
+        coverage = held / len(self.words) if self.words else 0.0
+        same_error = bool(self.errors & set(signatures(said)))
+        return Source(found, match, coverage, same_error, fix)
+
+
+def _source(uow: UnitOfWork, asked: _Asked, match: Match) -> Source:
+    if match.document is not None:
+        page = knowledge.record(uow, knowledge.find(uow, f"D{match.document}"))
+        part = about(page.body, asked.words)
+        fix = tuple(
+            SourceSpan(span, "document", Role.VIEWER) for span in told_spans(part)
+        )
+        return asked.source(page, match, f"{page.summary.title}\n{part}", fix)
+    issue = records.record(uow, records.find(uow, str(match.issue)))
+    text = f"{issue.summary.title}\n{issue.body}"
+    return asked.source(issue, match, text, _fix_spans(issue))
 
 
 def _original(uow: UnitOfWork, question: Question, source: Source) -> Source:
     """Return a duplicate without a fix as its original, if that tells one."""
-    number = source.issue.summary.duplicate_of
-    if source.fix or number in (None, question.exclude):
+    if source.issue is None or source.fix:
+        return source
+    number = source.issue.duplicate_of
+    if number in (None, question.exclude):
         return source
     original = records.record(uow, records.find(uow, str(number)))
     fix = _fix_spans(original)
-    return replace(source, issue=original, fix=fix) if fix else source
+    return replace(source, found=original, fix=fix) if fix else source

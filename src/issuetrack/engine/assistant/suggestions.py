@@ -12,7 +12,7 @@ from issuetrack.engine.errors import NotFoundError, UsageError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
-from issuetrack.engine.issues.records import IssueSummary
+from issuetrack.engine.issues.finding import Found
 from issuetrack.engine.retrieval.search import Match, Question, Search
 from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.tables import Rating, Recommendation
@@ -26,12 +26,12 @@ MOST_STARS = 5
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A stored suggestion, and the issues it was made from."""
+    """A stored suggestion, and the issues and documents it was made from."""
 
     recommendation: int
     issue: int | None
     composition: Composition
-    similar: tuple[tuple[IssueSummary, Match], ...]
+    similar: tuple[tuple[Found, Match], ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SuggestionService:
             composition = compose(question, sources)
         latency = (time.perf_counter() - started) * 1000
         number = self._store(actor, question, composition, latency)
-        similar = tuple((s.issue.summary, s.match) for s in sources)
+        similar = tuple((s.found.summary, s.match) for s in sources)
         return Suggestion(number, question.exclude, composition, similar)
 
     def _store(

@@ -21,8 +21,11 @@ class Permission(StrEnum):
     OWN_KEYS = "change own keys"
     WRITE_ISSUES = "write issues"
     IMPORT = "import"
+    SYNC = "synchronise"
+    PUSH = "push"
     INDEX = "index"
     BACKUP = "back up"
+    MANAGE_SOURCES = "manage sources"
     MANAGE_USERS = "manage users"
     MANAGE_KEYS = "manage keys"
     READ_AUDIT = "read the audit trail"
@@ -46,8 +49,13 @@ RULES = {
     Permission.OWN_KEYS: Rule(Role.VIEWER, "see keys and users, change your own slots"),
     Permission.WRITE_ISSUES: Rule(Role.ENGINEER, "open, change and resolve issues"),
     Permission.IMPORT: Rule(Role.ENGINEER, "import issues"),
+    Permission.SYNC: Rule(Role.ENGINEER, "read from trackers"),
+    Permission.PUSH: Rule(Role.ENGINEER, "write to trackers that allow it"),
     Permission.INDEX: Rule(Role.ENGINEER, "update and rebuild the search index"),
     Permission.BACKUP: Rule(Role.ENGINEER, "back up and compact the database"),
+    Permission.MANAGE_SOURCES: Rule(
+        Role.ADMIN, "add, change and remove sources and their tokens"
+    ),
     Permission.MANAGE_USERS: Rule(Role.ADMIN, "add, change and remove users"),
     Permission.MANAGE_KEYS: Rule(
         Role.ADMIN, "rotate keys, renew the recovery key, restore a backup"

@@ -1,11 +1,15 @@
-"""Finds past issues for an actor."""
+"""Finds past issues and documents for an actor."""
 
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
-from issuetrack.engine.issues import records
+from issuetrack.engine.issues import knowledge, records
+from issuetrack.engine.issues.knowledge import DocumentSummary
 from issuetrack.engine.issues.records import IssueSummary
 from issuetrack.engine.retrieval.search import Match, Question, Search
+from issuetrack.engine.retrieval.subjects import documents_of, issues_of
 from issuetrack.engine.store.database import Database
+
+Found = IssueSummary | DocumentSummary
 
 
 class FindingService:
@@ -29,8 +33,8 @@ class FindingService:
 
     def similar(
         self, actor: Actor, question: Question, limit: int = 10
-    ) -> list[tuple[IssueSummary, Match]]:
-        """Return the issues most like a question, best first.
+    ) -> list[tuple[Found, Match]]:
+        """Return the issues and documents most like a question, best first.
 
         Raises:
             UsageError: the question is empty.
@@ -40,5 +44,15 @@ class FindingService:
         question.check()
         with self._database.read() as uow:
             matches = self._search.find(uow, question, limit)
-            listed = records.by_number(uow, [match.issue for match in matches])
-            return [(listed[match.issue], match) for match in matches]
+            subjects = [match.subject for match in matches]
+            issues = records.by_number(uow, issues_of(subjects))
+            documents = knowledge.by_number(uow, documents_of(subjects))
+            return [
+                (
+                    documents[match.document]
+                    if match.document is not None
+                    else issues[match.subject.number],
+                    match,
+                )
+                for match in matches
+            ]

@@ -1,5 +1,6 @@
 """Issues as other rooms see them: frozen, opened, complete."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,16 +8,19 @@ from datetime import datetime
 from sqlmodel import col, select
 
 from issuetrack.engine.errors import NotFoundError
+from issuetrack.engine.issues.overrides import Pending, pending
 from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.store.tables import (
     Comment,
     Issue,
     IssueEvent,
+    Link,
     Resolution,
     Source,
 )
 from issuetrack.engine.store.types import (
     CommentKind,
+    GoneReason,
     IssueStatus,
     IssueType,
     Priority,
@@ -86,6 +90,30 @@ class ResolutionRecord:
 
 
 @dataclass(frozen=True)
+class LinkRecord:
+    """A relation to another issue (its key) or to a commit or page (its url)."""
+
+    kind: str
+    target: str
+
+
+@dataclass(frozen=True)
+class UpstreamRecord:
+    """What the source of an issue has beside the fields.
+
+    Attributes:
+        gone: why the source no longer has it where it was; None if it has.
+        moved_to: where it is now, where that is known.
+        pending: local edits that the source does not know of.
+    """
+
+    gone: GoneReason | None
+    moved_to: str | None
+    attachments: tuple[str, ...]
+    pending: tuple[Pending, ...]
+
+
+@dataclass(frozen=True)
 class IssueRecord:
     """An issue with everything that is known of it."""
 
@@ -94,6 +122,8 @@ class IssueRecord:
     comments: tuple[CommentRecord, ...]
     events: tuple[EventRecord, ...]
     resolution: ResolutionRecord | None
+    links: tuple[LinkRecord, ...]
+    upstream: UpstreamRecord
 
     @property
     def number(self) -> int:
@@ -221,4 +251,28 @@ def record(uow: UnitOfWork, row: Issue) -> IssueRecord:
         tuple(comments(uow, row.number)),
         tuple(EventRecord(e.at, e.actor, e.field, e.before, e.after) for e in events),
         resolution(uow, row.number),
+        links(uow, row.number),
+        UpstreamRecord(
+            row.gone,
+            row.moved_to,
+            tuple(row.attachments),
+            pending(uow, row.number),
+        ),
     )
+
+
+def links(uow: UnitOfWork, number: int) -> tuple[LinkRecord, ...]:
+    """Return what an issue is related to."""
+    rows = uow.session.exec(
+        select(Link.kind, Link.target)
+        .where(Link.issue_number == number)
+        .order_by(col(Link.id))
+    )
+    return tuple(LinkRecord(kind, target) for kind, target in rows)
+
+
+def mapped(uow: UnitOfWork, name: str) -> list[dict[str, str | None]]:
+    """Return which of the tracker's words became which here, a row for each field."""
+    row = find(uow, name)
+    text = uow.open_optional("issue", "mapped", row.uuid, row.mapped)
+    return list(json.loads(text)) if text else []

@@ -12,17 +12,13 @@ from typing import Any
 from sqlmodel import col, func, select
 
 from issuetrack.engine.errors import ConflictError, UsageError
-from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
+from issuetrack.engine.issues import changing, records, workflow
 from issuetrack.engine.issues import query as query_language
-from issuetrack.engine.issues import records, workflow
-from issuetrack.engine.issues.history import record_event
 from issuetrack.engine.issues.records import IssueRecord, IssueSummary
 from issuetrack.engine.issues.resolution import (
     Fix,
-    Remark,
-    carries_fix,
     says_something,
 )
 from issuetrack.engine.issues.resolving import put_resolution, remine
@@ -32,9 +28,8 @@ from issuetrack.engine.issues.texts import (
     clean_line,
     optional_line,
 )
-from issuetrack.engine.retrieval.indexing import enqueue
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Comment, Issue
+from issuetrack.engine.store.tables import Issue
 from issuetrack.engine.store.types import (
     CommentKind,
     IssueStatus,
@@ -43,7 +38,7 @@ from issuetrack.engine.store.types import (
     ResolutionHow,
     Role,
 )
-from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
+from issuetrack.engine.store.unit_of_work import new_uuid
 
 Clock = Callable[[], datetime]
 EXPORT_BATCH = 200
@@ -160,7 +155,7 @@ class IssueService:
             uow.session.flush()
             assert row.number is not None
             after = {f.name: getattr(draft, f.name) for f in fields(draft)}
-            self._finish(uow, actor, row, now, "issue.create", None, after)
+            changing.finish(uow, actor, row, now, "issue.create", None, after)
             return records.record(uow, row)
 
     def edit(
@@ -194,38 +189,10 @@ class IssueService:
                     f"#{row.number} was changed by somebody else meanwhile",
                     f"look at it again: issuetrack issue show {row.number}",
                 )
-            before, after = self._apply(uow, actor, row, changes, now)
+            before, after = changing.apply(uow, actor, row, changes, now)
             if after:
-                self._finish(uow, actor, row, now, "issue.edit", before, after)
+                changing.finish(uow, actor, row, now, "issue.edit", before, after)
             return records.record(uow, row)
-
-    def _apply(
-        self,
-        uow: UnitOfWork,
-        actor: Actor,
-        row: Issue,
-        changes: Mapping[str, Any],
-        now: datetime,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        before: dict[str, Any] = {}
-        after: dict[str, Any] = {}
-        for field, value in changes.items():
-            if field == "body":
-                old = uow.open_optional("issue", "body", row.uuid, row.body) or ""
-                new: Any = checked_body(value or "")
-                stored: Any = uow.seal_optional("issue", "body", row.uuid, new)
-            else:
-                old = getattr(row, field)
-                new = stored = _stored(field, value)
-            if new == old:
-                continue
-            setattr(row, field, stored)
-            before[field], after[field] = old, new
-            shown = field != "body"
-            record_event(
-                uow, actor, row, now, field, old if shown else "", new if shown else ""
-            )
-        return before, after
 
     def assign(self, actor: Actor, name: str, assignee: str | None) -> IssueRecord:
         """Give an issue to somebody, or to nobody."""
@@ -249,8 +216,8 @@ class IssueService:
         text, now = checked_body(body), self._clock()
         with self._database.write() as uow:
             row = records.find(uow, name)
-            self._add_comment(uow, actor, row, text, kind, now)
-            self._finish(
+            changing.add_comment(uow, actor, row, text, kind, now)
+            changing.finish(
                 uow,
                 actor,
                 row,
@@ -260,33 +227,6 @@ class IssueService:
                 {"kind": kind, "body": text},
             )
             return records.record(uow, row)
-
-    @staticmethod
-    def _add_comment(
-        uow: UnitOfWork,
-        actor: Actor,
-        row: Issue,
-        text: str,
-        kind: CommentKind,
-        now: datetime,
-    ) -> None:
-        assert row.number is not None
-        uuid = new_uuid()
-        reader = Role.ENGINEER if kind is CommentKind.WORK_NOTE else Role.VIEWER
-        uow.session.add(
-            Comment(
-                uuid=uuid,
-                issue_number=row.number,
-                kind=kind,
-                author=actor.name,
-                body=uow.seal("comment", "body", uuid, text, reader),
-                carries_fix=carries_fix(
-                    Remark(actor.name, kind, text, ""), row.assignee
-                ),
-                created_at=now,
-            )
-        )
-        uow.session.flush()
 
     def set_status(
         self, actor: Actor, name: str, status: IssueStatus, comment: str | None = None
@@ -301,11 +241,11 @@ class IssueService:
         with self._database.write() as uow:
             row = records.find(uow, name)
             before = row.status
-            self._move(uow, actor, row, status, now)
+            changing.move(uow, actor, row, status, now)
             if comment:
-                self._add_comment(uow, actor, row, comment, CommentKind.PUBLIC, now)
+                changing.add_comment(uow, actor, row, comment, CommentKind.PUBLIC, now)
             remine(uow, row, None, now)
-            self._finish(
+            changing.finish(
                 uow,
                 actor,
                 row,
@@ -333,15 +273,15 @@ class IssueService:
             row = records.find(uow, name)
             before = row.status
             if before not in workflow.FINISHED:
-                self._move(uow, actor, row, IssueStatus.RESOLVED, now)
+                changing.move(uow, actor, row, IssueStatus.RESOLVED, now)
             fix = Fix(
                 checked_body(text).strip(),
                 ResolutionHow.STATED,
                 "resolution",
                 Role.VIEWER,
             )
-            put_resolution(uow, row, fix, now)
-            self._finish(
+            put_resolution(uow, row, fix, now, actor.principal)
+            changing.finish(
                 uow,
                 actor,
                 row,
@@ -351,47 +291,3 @@ class IssueService:
                 {"status": row.status, "resolution": fix.text},
             )
             return records.record(uow, row)
-
-    @staticmethod
-    def _move(
-        uow: UnitOfWork, actor: Actor, row: Issue, status: IssueStatus, now: datetime
-    ) -> None:
-        assert row.number is not None
-        workflow.check(row.number, row.status, status)
-        record_event(uow, actor, row, now, "status", row.status, status)
-        row.status = status
-        if status is IssueStatus.OPEN:
-            row.resolved_at = row.closed_at = None
-        elif status is IssueStatus.RESOLVED:
-            row.resolved_at = now
-        elif status is IssueStatus.CLOSED:
-            row.closed_at = now
-            row.resolved_at = row.resolved_at or now
-
-    @staticmethod
-    def _finish(
-        uow: UnitOfWork,
-        actor: Actor,
-        row: Issue,
-        now: datetime,
-        action: str,
-        before: Mapping[str, Any] | None,
-        after: Mapping[str, Any],
-    ) -> None:
-        assert row.number is not None
-        row.updated_at = now
-        if before is not None or action == "issue.comment":
-            row.revision += 1
-        uow.session.add(row)
-        entity = ("issue", str(row.number))
-        audit.record(uow, actor, now, action, entity, before=before, after=after)
-        enqueue(uow, [row.number], now)
-
-
-def _stored(field: str, value: Any) -> Any:
-    """Return a new value of a field as it is stored."""
-    if field == "title":
-        return checked_title(value)
-    if field == "labels":
-        return [clean_line(label) for label in value or ()]
-    return optional_line(value) if type(value) is str else value

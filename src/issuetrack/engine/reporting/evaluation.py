@@ -84,7 +84,7 @@ class DuplicateEvaluation:
         scores = []
         with self._database.read() as uow:
             for leg in LEGS:
-                search = Search(self._model, _weights(leg))
+                search = Search(self._model, _weights(leg), documents=False)
                 ranks: list[int | None] = []
                 for number, question in questions.items():
                     matches = search.find(uow, question, DEPTH)

@@ -1,4 +1,4 @@
-"""Whether the search indexes hold what the issues say, and nothing else."""
+"""Whether the search indexes hold what issues and documents say, and nothing else."""
 
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
@@ -6,13 +6,24 @@ _CHECKS = (
     (
         "issues neither indexed nor queued",
         "SELECT count(*) FROM issue WHERE number NOT IN "
-        "(SELECT issue_number FROM chunk WHERE kind = 'title') "
-        "AND number NOT IN (SELECT issue_number FROM index_queue)",
+        "(SELECT issue_number FROM chunk WHERE kind = 'title') AND number NOT IN "
+        "(SELECT issue_number FROM index_queue WHERE issue_number IS NOT NULL)",
+    ),
+    (
+        "documents neither indexed nor queued",
+        "SELECT count(*) FROM document WHERE id NOT IN "
+        "(SELECT document_id FROM chunk WHERE kind = 'document_title') AND id NOT IN "
+        "(SELECT document_id FROM index_queue WHERE document_id IS NOT NULL)",
     ),
     (
         "chunks of issues that are gone",
-        "SELECT count(*) FROM chunk WHERE issue_number NOT IN "
-        "(SELECT number FROM issue)",
+        "SELECT count(*) FROM chunk WHERE issue_number IS NOT NULL "
+        "AND issue_number NOT IN (SELECT number FROM issue)",
+    ),
+    (
+        "chunks of documents that are gone",
+        "SELECT count(*) FROM chunk WHERE document_id IS NOT NULL "
+        "AND document_id NOT IN (SELECT id FROM document)",
     ),
     (
         "chunks without an entry in the vector index",
@@ -33,9 +44,14 @@ _CHECKS = (
         "(SELECT rowid FROM chunk_lexical)",
     ),
     (
-        "entries of the word index without an issue",
+        "documents without an entry in the word index",
+        "SELECT count(*) FROM chunk WHERE kind = 'document_title' AND id NOT IN "
+        "(SELECT rowid FROM chunk_lexical)",
+    ),
+    (
+        "entries of the word index without an issue or document",
         "SELECT count(*) FROM chunk_lexical WHERE rowid NOT IN "
-        "(SELECT id FROM chunk WHERE kind = 'title')",
+        "(SELECT id FROM chunk WHERE kind IN ('title', 'document_title'))",
     ),
 )
 

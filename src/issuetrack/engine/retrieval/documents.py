@@ -1,6 +1,6 @@
 """What is indexed of an issue: its title, its problem text and the fixes readers see.
 
-Only viewer-readable text becomes a document; see `lexical_index`.
+Imported documents are in `page_documents`. Only viewer-readable text becomes a document; see `lexical_index`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,23 @@ from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval.chunking import chunks
 from issuetrack.engine.retrieval.embedding import content_hash
 from issuetrack.engine.retrieval.lexical_index import LexicalDocument
+from issuetrack.engine.retrieval.subjects import Subject
 from issuetrack.engine.store.tables import Comment, Issue, Resolution
 from issuetrack.engine.store.types import ChunkKind, CommentKind, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 LEXICAL_CHARACTERS = 200_000
-EMBEDDED_CHARACTERS = 40_000
-MOST_CHUNKS = 8
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How much of a text is embedded: characters read, pieces made of them."""
+
+    characters: int
+    most: int
+
+
+PART_OF_ISSUE = Cut(characters=40_000, most=8)
 
 
 @dataclass(frozen=True)
@@ -26,12 +36,12 @@ class Piece:
     """One chunk to be indexed.
 
     Attributes:
-        kind: which part of the issue it is from.
+        kind: which part of the issue or document it is from.
         source_row: the comment's id where it is from a comment.
         ordinal: its place in that part.
         heading: the heading above it.
         text: the stored span.
-        embedded: what the model sees: the issue's title, then the span.
+        embedded: what the model sees: the title of the whole, then the span.
     """
 
     kind: ChunkKind
@@ -48,23 +58,29 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class IssueDocument:
-    """Everything of one issue that is indexed."""
+class IndexedDocument:
+    """Everything of one issue or document that is indexed."""
 
-    issue: int
+    subject: Subject
     lexical: LexicalDocument
     pieces: tuple[Piece, ...]
 
 
-def _cut(
-    model: EmbeddingModel, title: str, text: str, kind: ChunkKind, row: int | None
+def cut(
+    model: EmbeddingModel,
+    title: str,
+    text: str,
+    kind: ChunkKind,
+    row: int | None = None,
+    size: Cut = PART_OF_ISSUE,
 ) -> Iterator[Piece]:
+    """Yield the pieces of a text, none of them longer than the model reads."""
     room = max(model.window // 4, model.window - model.count(title))
     for chunk in chunks(
-        text.strip()[:EMBEDDED_CHARACTERS],
+        text.strip()[: size.characters],
         limit=room,
         count=model.count,
-        most=MOST_CHUNKS,
+        most=size.most,
     ):
         yield Piece(
             kind,
@@ -79,14 +95,14 @@ def _cut(
 def problem_pieces(model: EmbeddingModel, title: str, body: str) -> Iterator[Piece]:
     """Yield the pieces that stand for a problem; the title where there is no text."""
     if body.strip():
-        yield from _cut(model, title, body, ChunkKind.PROBLEM, None)
+        yield from cut(model, title, body, ChunkKind.PROBLEM)
     else:
         yield Piece(ChunkKind.PROBLEM, None, 0, None, title, title)
 
 
 def load(
     uow: UnitOfWork, model: EmbeddingModel, numbers: Sequence[int]
-) -> list[IssueDocument]:
+) -> list[IndexedDocument]:
     """Read issues and cut them; the ones that no longer exist are left out."""
     issues = uow.session.exec(select(Issue).where(col(Issue.number).in_(numbers)))
     resolutions = {
@@ -118,18 +134,18 @@ def _document(
     issue: Issue,
     resolutions: dict[int, str],
     fixes: dict[int, list[tuple[int | None, str]]],
-) -> IssueDocument:
+) -> IndexedDocument:
     assert issue.number is not None
     body = uow.open_optional("issue", "body", issue.uuid, issue.body) or ""
     resolution = resolutions.get(issue.number, "")
     comments = fixes.get(issue.number, [])
     pieces = [Piece(ChunkKind.TITLE, None, 0, None, issue.title, issue.title)]
     pieces += problem_pieces(model, issue.title, body)
-    pieces += _cut(model, issue.title, resolution, ChunkKind.RESOLUTION, None)
+    pieces += cut(model, issue.title, resolution, ChunkKind.RESOLUTION)
     for row, text in comments:
-        pieces += _cut(model, issue.title, text, ChunkKind.COMMENT, row)
+        pieces += cut(model, issue.title, text, ChunkKind.COMMENT, row)
     fix = "\n".join([resolution, *(text for _, text in comments)])
     lexical = LexicalDocument(
         issue.title, body[:LEXICAL_CHARACTERS], fix[:LEXICAL_CHARACTERS]
     )
-    return IssueDocument(issue.number, lexical, tuple(pieces))
+    return IndexedDocument(Subject(False, issue.number), lexical, tuple(pieces))

@@ -7,6 +7,7 @@ can be added. Lexical and vector legs weigh the same in total.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ WEIGHTS = {
     VECTOR_TITLE: 0.35,
     VECTOR_TEXT: 0.5,
 }
+Candidate = TypeVar("Candidate", bound=int | tuple[bool, int])
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Contribution:
 
 
 def fuse(
-    legs: Mapping[str, Mapping[int, float]], weights: Mapping[str, float] = WEIGHTS
-) -> dict[int, list[Contribution]]:
+    legs: Mapping[str, Mapping[Candidate, float]],
+    weights: Mapping[str, float] = WEIGHTS,
+) -> dict[Candidate, list[Contribution]]:
     """Return the contributions for every candidate that any leg found.
 
     Args:
@@ -55,14 +58,14 @@ def fuse(
         weights: by leg; a leg without one is left out.
     """
     used = {name: leg for name, leg in legs.items() if weights.get(name) and leg}
-    candidates = sorted({number for leg in used.values() for number in leg})
-    out: dict[int, list[Contribution]] = {number: [] for number in candidates}
+    candidates = sorted({found for leg in used.values() for found in leg})
+    out: dict[Candidate, list[Contribution]] = {found: [] for found in candidates}
     for name, leg in used.items():
         floor = 0.0 if name.startswith("lexical") else min(leg.values())
-        strengths = np.array([leg.get(number, floor) for number in candidates])
+        strengths = np.array([leg.get(found, floor) for found in candidates])
         scores = (strengths - strengths.mean()) / (strengths.std() + 1e-9)
-        for number, score in zip(candidates, scores, strict=True):
-            out[number].append(
-                Contribution(name, leg.get(number), float(score), weights[name])
+        for found, score in zip(candidates, scores, strict=True):
+            out[found].append(
+                Contribution(name, leg.get(found), float(score), weights[name])
             )
     return out

@@ -1,29 +1,38 @@
-"""Keeps the search indexes behind the issues, through an outbox.
+"""Keeps the search indexes behind issues and documents, through an outbox.
 
-A change of an issue puts its number into `index_queue` in its own transaction. A
-drain takes numbers out, embeds what has no embedding yet outside any transaction,
+A change of one puts its number into `index_queue` in its own transaction. A drain
+takes numbers out, embeds what has no embedding yet outside any transaction,
 and writes the index rows together with the removal from the queue. Stopped anywhere,
 it goes on from what is still queued.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, func, select
 
 from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval import embedding, lexical_index, vector_index
-from issuetrack.engine.retrieval.documents import IssueDocument, load
+from issuetrack.engine.retrieval.documents import IndexedDocument, load
+from issuetrack.engine.retrieval.outbox import enqueue, enqueue_documents
+from issuetrack.engine.retrieval.page_documents import load_pages
+from issuetrack.engine.retrieval.subjects import Subject, documents_of, issues_of
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Chunk, IndexQueue, Issue
+from issuetrack.engine.store.tables import Chunk, Document, IndexQueue, Issue
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 
 BATCH = 32
+TITLES = (ChunkKind.TITLE, ChunkKind.DOCUMENT_TITLE)
 
 Progress = Callable[[int, int], None]
+Queued = Sequence[tuple[Subject, int]]
+QUEUED = (
+    "SELECT count(*) FROM (SELECT DISTINCT issue_number, document_id FROM index_queue)"
+)
 
 
 @dataclass
@@ -34,6 +43,7 @@ class IndexReport:
     chunks: int = 0
     embedded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    documents: int = 0
 
     def spent(self, stage: str, since: float) -> None:
         """Add the time since a `time.perf_counter` reading to a stage."""
@@ -43,7 +53,13 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class IndexStatus:
-    """How far the index is, and with which model it was made."""
+    """How far the index is, and with which model it was made.
+
+    Attributes:
+        indexed: how many of the issues.
+        queued: issues and documents that are out of date.
+        documents: how many there are.
+    """
 
     issues: int
     indexed: int
@@ -52,13 +68,7 @@ class IndexStatus:
     embeddings: int
     model: str | None
     model_matches: bool
-
-
-def enqueue(uow: UnitOfWork, issues: Iterable[int], now: datetime) -> None:
-    """Note that the index entries of issues are out of date."""
-    uow.insert(
-        IndexQueue, [{"issue_number": number, "queued_at": now} for number in issues]
-    )
+    documents: int = 0
 
 
 class Indexer:
@@ -79,11 +89,12 @@ class Indexer:
             return IndexStatus(
                 count("SELECT count(*) FROM issue"),
                 count("SELECT count(*) FROM chunk WHERE kind = 'title'"),
-                count("SELECT count(DISTINCT issue_number) FROM index_queue"),
+                count(QUEUED),
                 count("SELECT count(*) FROM chunk"),
                 count("SELECT count(*) FROM chunk_vector"),
                 model,
                 model in (None, self._model.fingerprint),
+                count("SELECT count(*) FROM document"),
             )
 
     def drain(
@@ -102,28 +113,22 @@ class Indexer:
         report = IndexReport()
         with self._database.read() as uow:
             embedding.check_model(uow, self._model)
-            total = uow.session.exec(
-                select(func.count(func.distinct(IndexQueue.issue_number)))
-            ).one()
+            total = uow.sql(QUEUED)[0][0]
         while self._drain_batch(report, only):
             if progress is not None:
-                progress(report.issues, max(total, report.issues))
+                done = report.issues + report.documents
+                progress(done, max(total, done))
         return report
 
     def _drain_batch(self, report: IndexReport, only: int | None) -> bool:
         started = time.perf_counter()
-        wanted = [] if only is None else [IndexQueue.issue_number == only]
         with self._database.read() as uow:
-            queued = uow.session.exec(
-                select(IndexQueue.issue_number, func.max(IndexQueue.id))
-                .where(*wanted)
-                .group_by(col(IndexQueue.issue_number))
-                .order_by(func.min(IndexQueue.id))
-                .limit(BATCH)
-            ).all()
+            queued = _queued(uow, only)
             if not queued:
                 return False
-            documents = load(uow, self._model, [number for number, _ in queued])
+            wanted = [subject for subject, _ in queued]
+            documents = load(uow, self._model, issues_of(wanted))
+            documents += load_pages(uow, self._model, documents_of(wanted))
             pieces = [piece for d in documents for piece in d.pieces]
             vectors = embedding.stored(uow, (p.content_hash for p in pieces))
         report.spent("cut", started)
@@ -139,16 +144,15 @@ class Indexer:
             embedding.check_model(uow, self._model)
             uow.set_setting(embedding.MODEL_SETTING, self._model.fingerprint)
             mine = _still_queued(uow, queued)
-            replaced = forget(uow, mine)
-            current = [d for d in documents if d.issue in mine]
+            replaced = forget(uow, issues_of(mine))
+            replaced += forget_documents(uow, documents_of(mine))
+            current = [d for d in documents if d.subject in mine]
             self._write(uow, current, vectors | fresh)
             embedding.drop_unused(uow, replaced)
-            uow.sql_many(
-                "DELETE FROM index_queue WHERE issue_number = ? AND id <= ?",
-                [(number, last) for number, last in queued],
-            )
+            _dequeue(uow, queued)
         report.spent("write", started)
-        report.issues += len(queued)
+        report.issues += len(issues_of(wanted))
+        report.documents += len(documents_of(wanted))
         report.chunks += len(pieces)
         report.embedded += len(fresh)
         return True
@@ -156,7 +160,7 @@ class Indexer:
     @staticmethod
     def _write(
         uow: UnitOfWork,
-        documents: Sequence[IssueDocument],
+        documents: Sequence[IndexedDocument],
         vectors: dict[bytes, bytes],
     ) -> None:
         number = uow.session.exec(select(func.max(Chunk.id))).one() or 0
@@ -171,7 +175,8 @@ class Indexer:
                     {
                         "id": number,
                         "uuid": row,
-                        "issue_number": document.issue,
+                        "issue_number": None,
+                        "document_id": None,
                         "kind": piece.kind,
                         "source_row": piece.source_row,
                         "ordinal": piece.ordinal,
@@ -179,10 +184,11 @@ class Indexer:
                         "text": uow.seal("chunk", "text", row, piece.text),
                         "content_hash": piece.content_hash,
                     }
+                    | {document.subject.column: document.subject.number}
                 )
                 vector = used[piece.content_hash] = vectors[piece.content_hash]
                 by_part.setdefault(piece.kind, {})[number] = vector
-                if piece.kind is ChunkKind.TITLE:
+                if piece.kind in TITLES:
                     lexical_index.put(uow, number, document.lexical)
         uow.insert(Chunk, rows)
         embedding.keep(uow, used)
@@ -190,7 +196,7 @@ class Indexer:
             vector_index.add(uow, part, members)
 
     def request_rebuild(self, now: datetime) -> None:
-        """Empty the indexes and queue every issue; a drain then fills them.
+        """Empty the indexes and queue everything; a drain then fills them.
 
         Embeddings of the same model are kept, so that only new text is embedded.
         """
@@ -204,6 +210,8 @@ class Indexer:
             uow.set_setting(embedding.MODEL_SETTING, self._model.fingerprint)
             numbers = uow.session.exec(select(Issue.number).order_by(col(Issue.number)))
             enqueue(uow, [n for n in numbers if n is not None], now)
+            pages = uow.session.exec(select(Document.id).order_by(col(Document.id)))
+            enqueue_documents(uow, [n for n in pages if n is not None], now)
 
     def drop_unused(self) -> None:
         """Forget every embedding of text that is no longer there."""
@@ -211,31 +219,58 @@ class Indexer:
             embedding.drop_all_unused(uow)
 
 
-def _still_queued(
-    uow: UnitOfWork, queued: Sequence[tuple[int, int | None]]
-) -> list[int]:
-    """Return the issues that no other drain has indexed since they were read."""
+def _queued(uow: UnitOfWork, only: int | None) -> Queued:
+    """Return the first of what is queued, each with its last entry."""
+    wanted = [] if only is None else [IndexQueue.issue_number == only]
+    rows = uow.session.exec(
+        select(IndexQueue.issue_number, IndexQueue.document_id, func.max(IndexQueue.id))
+        .where(*wanted)
+        .group_by(col(IndexQueue.issue_number), col(IndexQueue.document_id))
+        .order_by(func.min(IndexQueue.id))
+        .limit(BATCH)
+    ).all()
+    return [(Subject.of(issue, page), last or 0) for issue, page, last in rows]
+
+
+def _still_queued(uow: UnitOfWork, queued: Queued) -> list[Subject]:
+    """Return those that no other drain has indexed since they were read."""
     return [
-        number
-        for number, last in queued
+        subject
+        for subject, last in queued
         if uow.sql(
-            "SELECT 1 FROM index_queue WHERE issue_number = ? AND id <= ? LIMIT 1",
-            number,
+            f"SELECT 1 FROM index_queue WHERE {subject.column} = ? AND id <= ? LIMIT 1",
+            subject.number,
             last,
         )
     ]
 
 
+def _dequeue(uow: UnitOfWork, queued: Queued) -> None:
+    for subject, last in queued:
+        uow.sql(
+            f"DELETE FROM index_queue WHERE {subject.column} = ? AND id <= ?",
+            subject.number,
+            last,
+        )
+
+
 def forget(uow: UnitOfWork, issues: Sequence[int]) -> list[bytes]:
     """Take everything of these issues out; return the hashes their texts had."""
+    return _forget(uow, col(Chunk.issue_number).in_(issues))
+
+
+def forget_documents(uow: UnitOfWork, documents: Sequence[int]) -> list[bytes]:
+    """Take everything of these documents out; return the hashes their texts had."""
+    return _forget(uow, col(Chunk.document_id).in_(documents))
+
+
+def _forget(uow: UnitOfWork, belongs: ColumnElement[bool]) -> list[bytes]:
     rows = uow.session.exec(
-        select(Chunk.id, Chunk.kind, Chunk.content_hash).where(
-            col(Chunk.issue_number).in_(issues)
-        )
+        select(Chunk.id, Chunk.kind, Chunk.content_hash).where(belongs)
     ).all()
     lexical_index.remove(
-        uow, [n for n, kind, _ in rows if kind is ChunkKind.TITLE and n is not None]
+        uow, [n for n, kind, _ in rows if kind in TITLES and n is not None]
     )
     vector_index.remove(uow, [n for n, _, _ in rows if n is not None])
-    uow.session.exec(delete(Chunk).where(col(Chunk.issue_number).in_(issues)))
+    uow.session.exec(delete(Chunk).where(belongs))
     return [content for _, _, content in rows]

@@ -13,6 +13,7 @@ from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 MOST_TERMS = 32
 COLUMN_WEIGHTS = (3.0, 2.0, 1.0, 1.0)
+LEFT_OUT = "AND rowid NOT IN (SELECT id FROM chunk WHERE document_id > 0 AND kind = ?) "
 
 _WORD = re.compile(r"\w+(?:[.\-/:\\@]\w+)*")
 _JOINT = re.compile(r"[_.\-/:\\@]+")
@@ -136,17 +137,28 @@ def quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-def search(uow: UnitOfWork, text: str, limit: int) -> dict[int, float]:
-    """Return the BM25 strength of the best documents for a text, by number."""
+def search(
+    uow: UnitOfWork, text: str, limit: int, without: str | None = None
+) -> dict[int, float]:
+    """Return the BM25 strength of the best documents for a text, by number.
+
+    Args:
+        uow: what to read through.
+        text: its rarest words are looked for.
+        limit: how many at most.
+        without: a kind of chunk that is left out.
+    """
     terms = rarest_terms(uow, text)
     if not terms:
         return {}
+    left_out = "" if without is None else LEFT_OUT
     rows = uow.sql(
         "SELECT rowid, -bm25(chunk_lexical, ?, ?, ?, ?) AS strength "
-        "FROM chunk_lexical WHERE chunk_lexical MATCH ? "
+        f"FROM chunk_lexical WHERE chunk_lexical MATCH ? {left_out}"
         "ORDER BY strength DESC LIMIT ?",
         *COLUMN_WEIGHTS,
         " OR ".join(quoted(term) for term in terms),
+        *([] if without is None else [without]),
         limit,
     )
     return {int(number): float(strength) for number, strength in rows}

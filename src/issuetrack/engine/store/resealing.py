@@ -31,12 +31,16 @@ class SealedColumn:
 
 SEALED_COLUMNS = (
     SealedColumn("issue", "body"),
+    SealedColumn("issue", "mapped"),
+    SealedColumn("issue_override", "value"),
+    SealedColumn("issue_override", "upstream"),
     SealedColumn("comment", "body"),
     SealedColumn("resolution", "text"),
     SealedColumn("recommendation", "question"),
     SealedColumn("recommendation", "payload"),
     SealedColumn("rating", "feedback"),
     SealedColumn("quarantine", "record"),
+    SealedColumn("document", "body"),
     SealedColumn("chunk", "text"),
     SealedColumn("source", "token", origin="base_url"),
     SealedColumn("audit_entry", "change", row="sequence"),

@@ -10,11 +10,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import sqlcipher3.dbapi2 as driver
-import sqlite_vec
 from sqlalchemy.exc import DBAPIError
 
 from issuetrack.engine.errors import (
@@ -65,7 +67,7 @@ def library_versions() -> dict[str, str]:
         return {
             "sqlite": driver.sqlite_version,
             "sqlcipher": connection.execute("PRAGMA cipher_version").fetchone()[0],
-            "sqlite-vec": sqlite_vec.__version__,
+            "sqlite-vec": version("sqlite-vec"),
         }
     finally:
         connection.close()
@@ -93,12 +95,21 @@ def connect(path: Path, page_key: bytes, salt: bytes = b"") -> Any:
             connection.execute(pragma)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.enable_load_extension(True)
-        sqlite_vec.load(connection)
+        connection.load_extension(_vector_extension())
         connection.enable_load_extension(False)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@cache
+def _vector_extension() -> str:
+    """Return the path of sqlite-vec; to import its package would import numpy."""
+    found = find_spec("sqlite_vec")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).with_name("vec0"))
 
 
 def salt_of(connection: Any) -> bytes:

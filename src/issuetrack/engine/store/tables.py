@@ -7,12 +7,21 @@ sealed values: see `encryption`. Rows never leave a unit of work.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from issuetrack.engine.store.types import (
     ChunkKind,
     CommentKind,
+    GoneReason,
     IssueStatus,
     IssueType,
     PrincipalKind,
@@ -20,9 +29,12 @@ from issuetrack.engine.store.types import (
     RecommendationKind,
     ResolutionHow,
     Role,
+    SyncOutcome,
     UtcDateTime,
     enum_column,
 )
+
+ONE_OWNER = "(issue_number IS NULL) <> (document_id IS NULL)"
 
 
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
@@ -37,13 +49,13 @@ def words(kind: Any, *, nullable: bool = False, index: bool = False) -> Any:
     )
 
 
-def owned_by(table_key: str) -> Any:
+def owned_by(table_key: str, *, nullable: bool = False) -> Any:
     """Return an indexed foreign key whose rows go with their owner."""
     return Field(
         sa_column=Column(
             Integer,
             ForeignKey(table_key, ondelete="CASCADE"),
-            nullable=False,
+            nullable=nullable,
             index=True,
         )
     )
@@ -83,18 +95,42 @@ class Source(SQLModel, table=True):
     scope: str | None = None
     cursor: str | None = None
     token: bytes | None = None
+    username: str | None = None
+    options: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    mapping: list[str] = Field(default_factory=list, sa_type=JSON)
+    write_back: bool = False
+    paused: bool = False
     created_at: datetime = moment()
+
+
+class SyncRun(SQLModel, table=True):
+    """One run of a source: when, how it ended, what it did."""
+
+    __tablename__ = "sync_run"
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = owned_by("source.id")
+    actor: str
+    full: bool = False
+    outcome: SyncOutcome = words(SyncOutcome)
+    counts: dict[str, int] = Field(default_factory=dict, sa_type=JSON)
+    reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    started_at: datetime = moment()
+    finished_at: datetime | None = moment(nullable=True)
 
 
 class Issue(SQLModel, table=True):
     """One issue, local or mirrored."""
 
     __tablename__ = "issue"
-    __table_args__ = (UniqueConstraint("source_id", "external_key"),)
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_key"),
+        Index("issue_external_id", "source_id", "external_id"),
+    )
     number: int | None = Field(default=None, primary_key=True)
     uuid: str = Field(unique=True)
     source_id: int | None = Field(default=None, foreign_key="source.id")
     external_key: str | None = Field(default=None, index=True)
+    external_id: str | None = None
     url: str | None = Field(default=None, index=True)
     type: IssueType = words(IssueType)
     status: IssueStatus = words(IssueStatus, index=True)
@@ -115,7 +151,44 @@ class Issue(SQLModel, table=True):
         default=None, foreign_key="issue.number", ondelete="SET NULL"
     )
     remote_digest: bytes | None = None
+    mapped: bytes | None = None
+    attachments: list[str] = Field(default_factory=list, sa_type=JSON)
+    seen_at: datetime | None = moment(nullable=True)
+    gone: GoneReason | None = words(GoneReason, nullable=True)
+    moved_to: str | None = None
     revision: int = 1
+
+
+class IssueOverride(SQLModel, table=True):
+    """A local edit of a field that its source says otherwise; pending until pushed.
+
+    Values are JSON, sealed.
+    """
+
+    __tablename__ = "issue_override"
+    __table_args__ = (UniqueConstraint("issue_number", "field"),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int = owned_by("issue.number")
+    field: str
+    value: bytes
+    upstream: bytes
+    actor: str
+    created_at: datetime = moment()
+
+
+class OutgoingChange(SQLModel, table=True):
+    """A change that is sent to a tracker; its uuid is the mark it is known by there."""
+
+    __tablename__ = "outgoing_change"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int = owned_by("issue.number")
+    digest: bytes
+    actor: str
+    remote_key: str | None = None
+    created_at: datetime = moment()
+    sent_at: datetime | None = moment(nullable=True)
 
 
 class Comment(SQLModel, table=True):
@@ -138,9 +211,13 @@ class IssueEvent(SQLModel, table=True):
     """A change of one field of an issue."""
 
     __tablename__ = "issue_event"
+    __table_args__ = (
+        Index("issue_event_key", "issue_number", "external_key", unique=True),
+    )
     id: int | None = Field(default=None, primary_key=True)
     issue_number: int = owned_by("issue.number")
     at: datetime = moment()
+    external_key: str | None = None
     actor: str | None = None
     field: str
     before: str | None = None
@@ -177,6 +254,7 @@ class Link(SQLModel, table=True):
     issue_number: int = owned_by("issue.number")
     kind: str
     target: str
+    upstream: bool = True
 
 
 class Recommendation(SQLModel, table=True):
@@ -229,13 +307,32 @@ class Quarantine(SQLModel, table=True):
     created_at: datetime = moment()
 
 
-class Chunk(SQLModel, table=True):
-    """A piece of a document that the vector index knows."""
+class Document(SQLModel, table=True):
+    """A page of knowledge that was imported, such as a wiki page, as Markdown."""
 
-    __tablename__ = "chunk"
+    __tablename__ = "document"
+    __table_args__ = (UniqueConstraint("source_id", "external_key"),)
     id: int | None = Field(default=None, primary_key=True)
     uuid: str = Field(unique=True)
-    issue_number: int = owned_by("issue.number")
+    source_id: int = Field(foreign_key="source.id")
+    external_key: str = Field(index=True)
+    title: str
+    url: str | None = None
+    body: bytes
+    content_digest: bytes
+    updated_at: datetime = moment()
+    created_at: datetime = moment()
+
+
+class Chunk(SQLModel, table=True):
+    """A piece of an issue or of a document that the vector index knows."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (CheckConstraint(ONE_OWNER),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    issue_number: int | None = owned_by("issue.number", nullable=True)
+    document_id: int | None = owned_by("document.id", nullable=True)
     kind: ChunkKind = words(ChunkKind)
     source_row: int | None = None
     ordinal: int
@@ -253,12 +350,13 @@ class ChunkVector(SQLModel, table=True):
 
 
 class IndexQueue(SQLModel, table=True):
-    """Issues whose index entries are out of date."""
+    """Issues and documents whose index entries are out of date."""
 
     __tablename__ = "index_queue"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (CheckConstraint(ONE_OWNER), {"sqlite_autoincrement": True})
     id: int | None = Field(default=None, primary_key=True)
-    issue_number: int = Field(index=True)
+    issue_number: int | None = Field(default=None, index=True)
+    document_id: int | None = Field(default=None, index=True)
     queued_at: datetime = moment()
 
 

@@ -83,6 +83,33 @@ class ResolutionHow(StrEnum):
     CONFIRMED = "confirmed"
 
 
+class GoneReason(StrEnum):
+    """Why a tracker no longer has an issue where it was."""
+
+    DELETED = "deleted"
+    MOVED = "moved"
+    OUT_OF_SCOPE = "out_of_scope"
+
+
+class LinkKind(StrEnum):
+    """How an issue is related to something."""
+
+    DUPLICATE_OF = "duplicate_of"
+    CAUSED_BY = "caused_by"
+    CLOSED_BY = "closed_by"
+    RELATES_TO = "relates_to"
+
+
+class SyncOutcome(StrEnum):
+    """How a run of a source ended; one that was killed is kept as running."""
+
+    RUNNING = "running"
+    KILLED = "killed"
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
 class RecommendationKind(StrEnum):
     """What was recommended."""
 
@@ -92,12 +119,14 @@ class RecommendationKind(StrEnum):
 
 
 class ChunkKind(StrEnum):
-    """Which part of an issue a chunk was cut from."""
+    """Which part of an issue or document a chunk was cut from."""
 
     TITLE = "title"
     PROBLEM = "problem"
     RESOLUTION = "resolution"
     COMMENT = "comment"
+    DOCUMENT_TITLE = "document_title"
+    DOCUMENT = "document"
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -1,19 +1,22 @@
 """Brings what a source says into the tables: new, changed or as it was.
 
-An issue is known again by its source and key, and a change by the digest of all its
-fields; what has not changed is not written.
+An issue is known again by its source and by what the source calls it for ever, else
+by its key; a change by the digest of all its fields. What has not changed is not
+written. Local edits of mirrored fields hold; see `issues.overrides`.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, func, select, update
 
 from issuetrack.engine.identity import audit
-from issuetrack.engine.issues.resolution import Remark, carries_fix, mine
+from issuetrack.engine.issues import overrides
+from issuetrack.engine.issues.resolution import mine
 from issuetrack.engine.issues.resolving import new_resolution, remine
 from issuetrack.engine.issues.texts import (
     checked_body,
@@ -21,26 +24,31 @@ from issuetrack.engine.issues.texts import (
     clean_line,
     optional_line,
 )
-from issuetrack.engine.retrieval.indexing import enqueue
+from issuetrack.engine.retrieval.outbox import enqueue
 from issuetrack.engine.store.tables import (
     Comment,
     Issue,
-    Link,
+    IssueOverride,
     Quarantine,
     Resolution,
 )
-from issuetrack.engine.store.types import CommentKind, Role
+from issuetrack.engine.store.types import GoneReason, LinkKind, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
+from issuetrack.engine.sync import parts
+from issuetrack.engine.sync.parts import comment_key, comment_row
 from issuetrack.engine.sync.ports import (
     BadRecord,
+    GoneIssue,
     Item,
     RemoteComment,
+    RemoteEvent,
     RemoteIssue,
+    RemoteLink,
     SkippedRecord,
 )
 
 QUARANTINED_CHARACTERS = 65536
-DUPLICATE_OF = "duplicate_of"
+MOMENTS = {"status": ("resolved_at", "closed_at")}
 
 
 @dataclass
@@ -75,54 +83,73 @@ def remote_digest(issue: RemoteIssue) -> bytes:
     return audit.digest(asdict(issue))
 
 
-def comment_key(comment: RemoteComment) -> str:
-    """Return the source's key of a comment, or one made of its content."""
-    if comment.key:
-        return clean_line(comment.key)
-    content = json.dumps([comment.author, comment.created_at.isoformat(), comment.body])
-    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()[:24]
-
-
 class Merge:
-    """One batch of one source, inside one unit of work."""
+    """One batch of one source, inside one unit of work.
 
-    def __init__(self, uow: UnitOfWork, source_id: int, now: datetime) -> None:
+    Args:
+        uow: what to write through.
+        source_id: the source.
+        now: the moment.
+        seen: the moment at which every issue of the batch is noted as still there.
+        anew: count a bad record only when it was not put aside before.
+    """
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        source_id: int,
+        now: datetime,
+        *,
+        seen: datetime | None = None,
+        anew: bool = False,
+    ) -> None:
         self._uow = uow
         self._source = source_id
         self._now = now
+        self._seen = seen
+        self._anew = anew
         self.report = MergeReport()
 
     def apply(self, items: Sequence[Item]) -> None:
         """Merge items; what cannot be stored goes to the quarantine."""
         issues: dict[str, RemoteIssue] = {}
+        keys: dict[str, str] = {}
         for item in items:
             if isinstance(item, RemoteIssue):
                 key = clean_line(item.key)
-                self.report.unchanged += 1 if key in issues else 0
+                before = keys.get(item.id or "", key)
+                self.report.unchanged += issues.pop(before, None) is not None
                 issues[key] = item
+                if item.id:
+                    keys[item.id] = key
             elif isinstance(item, BadRecord):
                 self._quarantine(item)
             elif isinstance(item, SkippedRecord):
                 self.report.skipped += 1
         self._merge_issues(issues)
-        loose = [item for item in items if isinstance(item, RemoteComment)]
-        self._merge_loose_comments(loose)
-        self._resolve_duplicates()
+        self._merge_loose(items)
+        parts.resolve_duplicates(self._uow, self._source)
+        for item in items:
+            if isinstance(item, GoneIssue):
+                self._gone(item)
+        self.report.touched = list(dict.fromkeys(self.report.touched))
         enqueue(self._uow, self.report.touched, self._now)
 
     def _merge_issues(self, issues: dict[str, RemoteIssue]) -> None:
-        known = self._known(issues)
+        by_key = self._known(issues)
+        by_id = self._known_by_id([i.id for i in issues.values() if i.id])
         number = self._uow.session.exec(select(func.max(Issue.number))).one() or 0
         new: list[tuple[int, RemoteIssue]] = []
+        known: list[tuple[Issue, RemoteIssue]] = []
         for key, issue in issues.items():
-            row = known.get(key)
+            row = self._same(issue, by_key.get(key), by_id.get(issue.id or ""))
             if row is None:
                 number += 1
                 new.append((number, issue))
-            elif row.remote_digest == remote_digest(issue):
-                self.report.unchanged += 1
             else:
-                self._update(row, issue)
+                known.append((row, issue))
+        self._uow.session.flush()
+        self._meet(known)
         self._insert(new)
 
     def _known(self, keys: Iterable[str]) -> dict[str, Issue]:
@@ -134,9 +161,58 @@ class Merge:
         )
         return {row.external_key: row for row in rows if row.external_key}
 
-    def _values(self, uuid: str, issue: RemoteIssue) -> dict[str, object]:
+    def _known_by_id(self, ids: Iterable[str]) -> dict[str, Issue]:
+        rows = self._uow.session.exec(
+            select(Issue).where(
+                Issue.source_id == self._source, col(Issue.external_id).in_(list(ids))
+            )
+        )
+        return {row.external_id: row for row in rows if row.external_id}
+
+    def _same(
+        self, issue: RemoteIssue, by_key: Issue | None, by_id: Issue | None
+    ) -> Issue | None:
+        """Return the row of an issue, whose key may have changed or been used anew."""
+        if (
+            by_key is not None
+            and issue.id
+            and by_key.external_id not in (None, issue.id)
+        ):
+            self._forget_key(by_key)
+            by_key = None
+        if by_key is None and by_id is not None:
+            by_id.external_key = clean_line(issue.key)
+            return by_id
+        return by_key
+
+    def _forget_key(self, row: Issue) -> None:
+        """Take the key from an issue that is gone and whose key is used again."""
+        row.external_key = f"{row.external_key} ({row.external_id})"
+        row.gone = GoneReason.DELETED
+        self._uow.session.add(row)
+        self._uow.session.flush()
+
+    def _meet(self, known: Sequence[tuple[Issue, RemoteIssue]]) -> None:
+        edits = overrides.held(self._uow, [row.number or 0 for row, _ in known])
+        for row, issue in known:
+            digest = remote_digest(issue)
+            if row.remote_digest == digest and row.gone is None:
+                self.report.unchanged += 1
+            else:
+                self._update(row, issue, digest, edits.get(row.number or 0, {}))
+        if self._seen is not None:
+            self._uow.session.exec(
+                update(Issue)
+                .where(col(Issue.number).in_([row.number for row, _ in known]))
+                .values(seen_at=self._seen)
+            )
+
+    def _values(self, uuid: str, issue: RemoteIssue, digest: bytes) -> dict[str, Any]:
         body = checked_body(issue.body)
+        mapped = json.dumps([asdict(m) for m in issue.mapped]) if issue.mapped else None
         return {
+            "external_id": issue.id,
+            "external_key": clean_line(issue.key),
             "url": optional_line(issue.url),
             "type": issue.type,
             "status": issue.status,
@@ -153,196 +229,175 @@ class Merge:
             "updated_at": issue.updated_at,
             "resolved_at": issue.resolved_at,
             "closed_at": issue.closed_at,
-            "remote_digest": remote_digest(issue),
+            "attachments": [clean_line(name) for name in issue.attachments],
+            "mapped": self._uow.seal_optional("issue", "mapped", uuid, mapped),
+            "seen_at": self._seen,
+            "remote_digest": digest,
         }
 
     def _insert(self, new: Sequence[tuple[int, RemoteIssue]]) -> None:
-        rows, comments, resolutions, links = [], [], [], []
+        rows, comments, resolutions = [], [], []
+        events: list[tuple[int, RemoteEvent]] = []
+        links: list[tuple[int, RemoteLink]] = []
         for number, issue in new:
             uuid = new_uuid()
             rows.append(
-                self._values(uuid, issue)
+                self._values(uuid, issue, remote_digest(issue))
                 | {
                     "number": number,
                     "uuid": uuid,
                     "source_id": self._source,
-                    "external_key": clean_line(issue.key),
                     "revision": 1,
                 }
             )
             remarks = []
             seen = {comment_key(c): c for c in issue.comments}
             for comment in sorted(seen.values(), key=lambda c: c.created_at):
-                row, remark = self._comment(number, issue.assignee, comment)
+                row, remark = comment_row(self._uow, number, issue.assignee, comment)
                 comments.append(row)
                 remarks.append(remark)
             fix = mine(issue.status, issue.resolution, issue.assignee, remarks)
             if fix is not None:
                 resolutions.append(new_resolution(self._uow, number, fix, self._now))
-            if issue.duplicate_of:
-                links.append(
-                    {
-                        "issue_number": number,
-                        "kind": DUPLICATE_OF,
-                        "target": clean_line(issue.duplicate_of),
-                    }
-                )
+            events += [(number, event) for event in issue.events]
+            links += [(number, link) for link in _links(issue)]
             self.report.touched.append(number)
         self._uow.insert(Issue, rows)
         self._uow.insert(Comment, comments)
         self._uow.insert(Resolution, resolutions)
-        self._uow.insert(Link, links)
+        parts.put_events(self._uow, events)
+        parts.put_links(self._uow, links)
         self.report.created += len(rows)
         self.report.comments += len(comments)
         self.report.resolutions += len(resolutions)
 
-    def _comment(
-        self, number: int, assignee: str | None, comment: RemoteComment
-    ) -> tuple[dict[str, object], Remark]:
-        uuid, key = new_uuid(), comment_key(comment)
-        note = comment.kind is CommentKind.WORK_NOTE
-        body = checked_body(comment.body)
-        author = optional_line(comment.author)
-        remark = Remark(author, comment.kind, body, key)
-        row = {
-            "uuid": uuid,
-            "issue_number": number,
-            "external_key": key,
-            "kind": comment.kind,
-            "author": author,
-            "body": self._uow.seal(
-                "comment", "body", uuid, body, Role.ENGINEER if note else Role.VIEWER
-            ),
-            "carries_fix": carries_fix(remark, assignee),
-            "created_at": comment.created_at,
-        }
-        return row, remark
-
-    def _update(self, row: Issue, issue: RemoteIssue) -> None:
+    def _update(
+        self,
+        row: Issue,
+        issue: RemoteIssue,
+        digest: bytes,
+        edits: Mapping[str, IssueOverride],
+    ) -> None:
         assert row.number is not None
-        for name, value in self._values(row.uuid, issue).items():
+        values = self._values(row.uuid, issue, digest)
+        if self._seen is None:
+            del values["seen_at"]
+        for name, edit in edits.items():
+            says = checked_body(issue.body) if name == "body" else values[name]
+            if overrides.meet(self._uow, edit, says):
+                for held in (name, *MOMENTS.get(name, ())):
+                    del values[held]
+        for name, value in values.items():
             setattr(row, name, value)
+        row.gone, row.moved_to = None, None
         row.revision += 1
         self._uow.session.add(row)
         self._uow.session.flush()
-        self._put_comments(row, issue.comments)
-        self._put_duplicate(row, issue.duplicate_of)
+        self._put_parts(row, issue)
         remine(self._uow, row, issue.resolution, self._now)
         self.report.updated += 1
         self.report.touched.append(row.number)
 
-    def _put_duplicate(self, row: Issue, original: str | None) -> None:
+    def _put_parts(self, row: Issue, issue: RemoteIssue) -> None:
         assert row.number is not None
-        self._uow.session.exec(
-            delete(Link).where(
-                col(Link.issue_number) == row.number, col(Link.kind) == DUPLICATE_OF
-            )
-        )
-        row.duplicate_of = None
-        if original:
-            link = {"issue_number": row.number, "kind": DUPLICATE_OF}
-            self._uow.insert(Link, [link | {"target": clean_line(original)}])
-        self._uow.session.flush()
+        changed = parts.put_comments(self._uow, [(row, c) for c in issue.comments])
+        self.report.comments += sum(changed.values())
+        if issue.complete:
+            keys = [comment_key(comment) for comment in issue.comments]
+            parts.drop_other_comments(self._uow, row.number, keys)
+            parts.drop_links(self._uow, row.number)
+        elif not issue.apart:
+            parts.drop_links(self._uow, row.number, LinkKind.DUPLICATE_OF)
+        if not issue.apart:
+            row.duplicate_of = None
+            self._uow.session.flush()
+        parts.put_events(self._uow, [(row.number, event) for event in issue.events])
+        parts.put_links(self._uow, [(row.number, link) for link in _links(issue)])
 
-    def _put_comments(self, row: Issue, comments: Iterable[RemoteComment]) -> int:
-        assert row.number is not None
-        by_key = {comment_key(comment): comment for comment in comments}
-        known = {
-            old.external_key: old
-            for old in self._uow.session.exec(
-                select(Comment).where(
-                    Comment.issue_number == row.number,
-                    col(Comment.external_key).in_(list(by_key)),
-                )
-            )
-        }
-        changed = 0
-        for key, comment in by_key.items():
-            values, remark = self._comment(row.number, row.assignee, comment)
-            old = known.get(key)
-            if old is None:
-                self._uow.insert(Comment, [values])
-            elif self._is_same(old, remark):
-                continue
+    def _merge_loose(self, items: Sequence[Item]) -> None:
+        loose = [
+            item
+            for item in items
+            if isinstance(item, RemoteComment | RemoteEvent | RemoteLink)
+        ]
+        known = self._known({clean_line(item.issue_key or "") for item in loose})
+        comments: list[tuple[Issue, RemoteComment]] = []
+        events: list[tuple[int, RemoteEvent]] = []
+        links: list[tuple[int, RemoteLink]] = []
+        for item in loose:
+            row = known.get(clean_line(item.issue_key or ""))
+            if row is None or row.number is None:
+                self._orphan(item)
+            elif isinstance(item, RemoteComment):
+                comments.append((row, item))
+            elif isinstance(item, RemoteEvent):
+                events.append((row.number, item))
             else:
-                self._uow.session.delete(old)
-                self._uow.session.flush()
-                self._uow.insert(Comment, [values])
-            changed += 1
-        self.report.comments += changed
-        return changed
-
-    def _is_same(self, old: Comment, remark: Remark) -> bool:
-        note = old.kind is CommentKind.WORK_NOTE
-        if not self._uow.can_read(Role.ENGINEER if note else Role.VIEWER):
-            return False
-        body = self._uow.open("comment", "body", old.uuid, old.body)
-        return (body, old.author, old.kind) == (
-            remark.body,
-            remark.author,
-            remark.kind,
-        )
-
-    def _merge_loose_comments(self, comments: Sequence[RemoteComment]) -> None:
-        by_issue: dict[str, list[RemoteComment]] = {}
-        for comment in comments:
-            key = clean_line(comment.issue_key or "")
-            by_issue.setdefault(key, []).append(comment)
-        known = self._known(by_issue)
-        for key, group in by_issue.items():
-            row = known.get(key)
-            if row is None:
-                for comment in group:
-                    reason = f"its issue {key} has not been imported"
-                    self._quarantine(
-                        BadRecord(comment_key(comment), None, reason, comment.body)
-                    )
-            elif self._put_comments(row, group):
+                links.append((row.number, item))
+        changed = parts.put_comments(self._uow, comments)
+        parts.put_events(self._uow, events)
+        parts.put_links(self._uow, links)
+        self.report.comments += sum(changed.values())
+        for row in known.values():
+            if row.number in changed:
                 remine(self._uow, row, None, self._now)
-                assert row.number is not None
                 self.report.touched.append(row.number)
 
-    def _resolve_duplicates(self) -> None:
-        self._uow.sql(
-            "UPDATE issue SET duplicate_of = found.number FROM "
-            "(SELECT link.issue_number AS issue, target.number AS number FROM link "
-            " JOIN issue AS own ON own.number = link.issue_number "
-            " JOIN issue AS target ON target.source_id = own.source_id "
-            "  AND target.external_key = link.target "
-            " WHERE link.kind = ? AND own.source_id = ?) AS found "
-            "WHERE issue.number = found.issue AND issue.duplicate_of IS NULL",
-            DUPLICATE_OF,
-            self._source,
-        )
+    def _orphan(self, item: RemoteComment | RemoteEvent | RemoteLink) -> None:
+        if isinstance(item, RemoteComment):
+            reason = f"its issue {item.issue_key} has not been imported"
+            self._quarantine(BadRecord(comment_key(item), None, reason, item.body))
+
+    def _gone(self, gone: GoneIssue) -> None:
+        row = self._known([clean_line(gone.key)]).get(clean_line(gone.key))
+        if row is None or row.number is None:
+            return
+        moved_to = optional_line(gone.moved_to)
+        if (row.gone, row.moved_to) == (gone.reason, moved_to):
+            self.report.unchanged += 1
+            return
+        row.gone, row.moved_to = gone.reason, moved_to
+        target = self._known([moved_to]).get(moved_to) if moved_to else None
+        if target is not None:
+            row.duplicate_of = target.number
+        row.revision += 1
+        self._uow.session.add(row)
+        self._uow.session.flush()
+        self.report.updated += 1
+        self.report.touched.append(row.number)
 
     def _quarantine(self, bad: BadRecord) -> None:
         uuid = new_uuid()
         content = bad.content[:QUARANTINED_CHARACTERS]
         digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
-        self.report.quarantined += 1
-        self.report.problems.append(bad)
-        exists = self._uow.session.exec(
+        known = self._uow.session.exec(
             select(Quarantine.id).where(
                 Quarantine.source_id == self._source,
                 Quarantine.origin == bad.origin,
                 Quarantine.record_digest == digest,
             )
         ).first()
-        if exists is None:
-            self._uow.insert(
-                Quarantine,
-                [
-                    {
-                        "uuid": uuid,
-                        "source_id": self._source,
-                        "origin": bad.origin,
-                        "line": bad.line,
-                        "reason": bad.reason,
-                        "record_digest": digest,
-                        "record": self._uow.seal(
-                            "quarantine", "record", uuid, content, Role.ENGINEER
-                        ),
-                        "created_at": self._now,
-                    }
-                ],
-            )
+        if known is None or not self._anew:
+            self.report.quarantined += 1
+            self.report.problems.append(bad)
+        if known is not None:
+            return
+        record = self._uow.seal("quarantine", "record", uuid, content, Role.ENGINEER)
+        row = {
+            "uuid": uuid,
+            "source_id": self._source,
+            "origin": bad.origin,
+            "line": bad.line,
+            "reason": bad.reason,
+            "record_digest": digest,
+            "record": record,
+            "created_at": self._now,
+        }
+        self._uow.insert(Quarantine, [row])
+
+
+def _links(issue: RemoteIssue) -> list[RemoteLink]:
+    links = list(issue.links)
+    if issue.duplicate_of:
+        links.append(RemoteLink(LinkKind.DUPLICATE_OF, issue.duplicate_of))
+    return links

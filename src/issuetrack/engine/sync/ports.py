@@ -5,10 +5,31 @@ from datetime import datetime
 
 from issuetrack.engine.store.types import (
     CommentKind,
+    GoneReason,
     IssueStatus,
     IssueType,
+    LinkKind,
     Priority,
 )
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Which word of a tracker became which word here.
+
+    Attributes:
+        field: the field here, such as `status`.
+        value: what it became; None where the tracker's word says nothing here.
+        origin: the field there, such as `fields.status.name`.
+        word: what it says.
+        rule: `default`, or the override of the source that decided.
+    """
+
+    field: str
+    value: str | None
+    origin: str
+    word: str | None
+    rule: str = "default"
 
 
 @dataclass(frozen=True)
@@ -24,8 +45,42 @@ class RemoteComment:
 
 
 @dataclass(frozen=True)
+class RemoteEvent:
+    """A change of a field upstream; `issue_key` where it comes apart from its issue.
+
+    Attributes:
+        key: what the tracker calls the change; known again by it.
+    """
+
+    key: str
+    at: datetime
+    field: str
+    before: str | None = None
+    after: str | None = None
+    actor: str | None = None
+    issue_key: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteLink:
+    """A relation to another issue (its key) or to a commit or page (its url)."""
+
+    kind: LinkKind
+    target: str
+    issue_key: str | None = None
+
+
+@dataclass(frozen=True)
 class RemoteIssue:
-    """An issue as its source has it."""
+    """An issue as its source has it.
+
+    Attributes:
+        id: what the tracker calls it for ever, where its key can change.
+        complete: its comments, events and links are all that there are; others that
+            the source once had are gone.
+        attachments: their names.
+        mapped: which of the tracker's words became which here.
+    """
 
     key: str
     title: str
@@ -47,6 +102,37 @@ class RemoteIssue:
     duplicate_of: str | None = None
     resolution: str | None = None
     comments: tuple[RemoteComment, ...] = field(default=())
+    id: str | None = None
+    events: tuple[RemoteEvent, ...] = ()
+    links: tuple[RemoteLink, ...] = ()
+    attachments: tuple[str, ...] = ()
+    mapped: tuple[Mapped, ...] = ()
+    complete: bool = False
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class GoneIssue:
+    """An issue that its source no longer has where it was."""
+
+    key: str
+    reason: GoneReason
+    moved_to: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteDocument:
+    """A page of knowledge, such as a wiki page, as Markdown.
+
+    Attributes:
+        key: its name within its source, such as the path of its file.
+    """
+
+    key: str
+    title: str
+    body: str
+    updated_at: datetime
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,4 +152,13 @@ class SkippedRecord:
     what: str
 
 
-Item = RemoteIssue | RemoteComment | BadRecord | SkippedRecord
+Item = (
+    RemoteIssue
+    | RemoteComment
+    | RemoteEvent
+    | RemoteLink
+    | GoneIssue
+    | RemoteDocument
+    | BadRecord
+    | SkippedRecord
+)

@@ -1,34 +1,30 @@
 """Takes in what a file or a connector yields, batch by batch."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlmodel import select
 
 from issuetrack.engine.errors import ImportFormatError, UsageError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
-from issuetrack.engine.issues.texts import MOST_BODY, clean_line
+from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Issue, Source
+from issuetrack.engine.store.tables import Source
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
+from issuetrack.engine.sync.batches import Foresight, batches
 from issuetrack.engine.sync.merge import (
     Merge,
     MergeCounts,
     MergeReport,
-    remote_digest,
 )
 from issuetrack.engine.sync.ports import (
     BadRecord,
     Item,
-    RemoteComment,
-    RemoteIssue,
-    SkippedRecord,
 )
 
-BATCH = 100
 SHOWN_PROBLEMS = 20
 
 
@@ -43,11 +39,16 @@ class Problem:
 
 @dataclass(kw_only=True)
 class ImportReport(MergeCounts):
-    """What an import did; with a dry run, what it would do."""
+    """What an import did; with a dry run, what it would do.
+
+    Attributes:
+        removed: documents that their folder no longer has.
+    """
 
     source: str
     dry_run: bool
     read: int = 0
+    removed: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def add_batch(self, batch: MergeReport) -> None:
@@ -97,13 +98,13 @@ class ImportService:
         if not name:
             raise UsageError("the name of the source is empty", "use --source NAME")
         report = ImportReport(source=name, dry_run=dry_run)
-        seen: set[str] = set()
-        for batch in _batches(items):
+        foresight = Foresight(self._database, name)
+        for batch in batches(items):
             if strict:
                 self._refuse_bad(batch, report)
             report.read += len(batch)
             if dry_run:
-                self._foresee(name, batch, report, seen)
+                report.add_batch(foresight.look(batch))
             else:
                 self._merge(actor, name, kind, batch, report)
             if progress is not None:
@@ -132,7 +133,7 @@ class ImportService:
     ) -> None:
         now = self._clock()
         with self._database.write() as uow:
-            merge = Merge(uow, _source_id(uow, name, kind, now), now)
+            merge = Merge(uow, source_id(uow, name, kind, now), now)
             merge.apply(batch)
             done = merge.report
             if done.touched or done.quarantined:
@@ -143,69 +144,9 @@ class ImportService:
                 )
         report.add_batch(done)
 
-    def _foresee(
-        self, name: str, batch: Sequence[Item], report: ImportReport, seen: set[str]
-    ) -> None:
-        remote = [item for item in batch if isinstance(item, RemoteIssue)]
-        issues = {clean_line(i.key): i for i in remote if clean_line(i.key) not in seen}
-        seen.update(issues)
-        with self._database.read() as uow:
-            known = dict(
-                uow.session.exec(
-                    select(Issue.external_key, Issue.remote_digest)
-                    .join(Source, col(Source.id) == col(Issue.source_id))
-                    .where(
-                        Source.name == name,
-                        col(Issue.external_key).in_(list(issues)),
-                    )
-                ).all()
-            )
-        foreseen = MergeReport(unchanged=len(remote) - len(issues))
-        for key, issue in issues.items():
-            if key not in known:
-                foreseen.created += 1
-                foreseen.comments += len(issue.comments)
-            elif known[key] == remote_digest(issue):
-                foreseen.unchanged += 1
-            else:
-                foreseen.updated += 1
-        for item in batch:
-            if isinstance(item, BadRecord):
-                foreseen.quarantined += 1
-                foreseen.problems.append(item)
-            elif isinstance(item, SkippedRecord):
-                foreseen.skipped += 1
-            elif isinstance(item, RemoteComment):
-                foreseen.comments += 1
-        report.add_batch(foreseen)
 
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    for item in items:
-        batch.append(_checked(item))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _checked(item: Item) -> Item:
-    """Turn an issue that cannot be stored into a bad record."""
-    if not isinstance(item, RemoteIssue):
-        return item
-    reason = None
-    if not clean_line(item.title):
-        reason = "its title is empty"
-    elif any(len(t) > MOST_BODY for t in (item.body, *(c.body for c in item.comments))):
-        reason = "its text is longer than 16 MiB"
-    if reason is None:
-        return item
-    return BadRecord(item.key, None, reason, item.title)
-
-
-def _source_id(uow: UnitOfWork, name: str, kind: str, now: datetime) -> int:
+def source_id(uow: UnitOfWork, name: str, kind: str, now: datetime) -> int:
+    """Return the number of a source; it is made at first use."""
     row = uow.session.exec(select(Source).where(Source.name == name)).first()
     if row is None:
         row = Source(uuid=new_uuid(), name=name, kind=kind, created_at=now)

@@ -14,8 +14,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from issuetrack.connectors import github, interchange, jira
 from issuetrack.connectors.fields import Record
+from issuetrack.connectors.files import interchange
+from issuetrack.connectors.github import records as github
+from issuetrack.connectors.jira import records as jira
 from issuetrack.engine.errors import ImportFormatError, NotFoundError
 from issuetrack.engine.sync.ports import BadRecord, Item, RemoteIssue
 
@@ -34,6 +36,9 @@ class FileFormat(StrEnum):
     CSV = "csv"
     GITHUB = "github"
     JIRA = "jira"
+    SERVICENOW = "servicenow"
+    PAGES = "pages"
+    SLACK = "slack"
 
 
 CSV_HEADERS = {

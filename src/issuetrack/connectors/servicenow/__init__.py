@@ -1,0 +1,1 @@
+"""ServiceNow as a tracker."""
