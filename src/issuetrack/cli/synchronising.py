@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
                         raise
                     errors[source] = error
             if not (dry_run or no_index):
-                _index(run, workspace, reports)
+                _index(run, workspace)
         _show(run, reports, errors, one=one)
 
 
@@ -143,10 +143,8 @@ def _sync(
         )
 
 
-def _index(
-    run: Invocation, workspace: "Workspace", reports: "list[SyncReport]"
-) -> None:
-    if not any(r.created or r.updated or r.comments for r in reports):
+def _index(run: Invocation, workspace: "Workspace") -> None:
+    if not workspace.index_waits():
         return
     try:
         with diagnostics.progress("Indexing") as advance:
@@ -163,8 +161,12 @@ def _show(
     one: bool,
 ) -> None:
     for report in reports:
-        for text in (*report.reasons, *report.notices):
-            run.warn(f"{report.source}: {text}")
+        for reason in report.reasons:
+            run.warn(f"{report.source}: {reason}")
+        if report.hint:
+            diagnostics.say(f"  try: {report.hint}")
+        for notice in report.notices:
+            run.warn(f"{report.source}: {notice}")
         for problem in report.problems:
             run.warn(f"{report.source}: {problem.origin}: {problem.reason}")
     for source, error in errors.items():

@@ -17,6 +17,7 @@ from issuetrack.engine.identity.audit import Verification
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor, register
 from issuetrack.engine.issues.service import IssueService
+from issuetrack.engine.retrieval.outbox import is_waiting
 from issuetrack.engine.settings import operating_system_user
 from issuetrack.engine.store.database import SCHEMA_VERSION, Database
 from issuetrack.engine.store.file_guard import restored_path, spool_path
@@ -360,6 +361,11 @@ class Workspace:
         """Return how far the search index is."""
         authorize(self.actor, Permission.READ)
         return self._indexer.status()
+
+    def index_waits(self) -> bool:
+        """Tell whether something is still to be indexed; quick, without the model."""
+        with self._database.read() as uow:
+            return is_waiting(uow)
 
     def drain_index(
         self, progress: "Progress | None" = None, only: int | None = None

@@ -38,6 +38,9 @@ class MirrorService:
     ) -> IssueRecord:
         """Give up local edits of mirrored fields: the source's values hold again.
 
+        When the issue is read the next time, all of it is taken over anew: the
+        moments of a status that was edited were not kept.
+
         Raises:
             UsageError: there is nothing to give up.
         """
@@ -54,6 +57,7 @@ class MirrorService:
                 )
             for edit in dropped:
                 _restore(uow, actor, row, edit, now)
+            row.remote_digest = None
             before = {edit.field: edit.value for edit in dropped}
             after = {edit.field: edit.upstream for edit in dropped}
             changing.finish(uow, actor, row, now, "issue.drop_edit", before, after)

@@ -19,3 +19,8 @@ def enqueue_documents(uow: UnitOfWork, documents: Iterable[int], now: datetime) 
     uow.insert(
         IndexQueue, [{"document_id": number, "queued_at": now} for number in documents]
     )
+
+
+def is_waiting(uow: UnitOfWork) -> bool:
+    """Tell whether the index is behind with anything."""
+    return bool(uow.sql("SELECT EXISTS (SELECT 1 FROM index_queue)")[0][0])

@@ -52,6 +52,7 @@ class SyncReport(MergeCounts):
     Attributes:
         cursor: where the next run begins; the connector's own words.
         partial: something is missing; `reasons` says what.
+        hint: what to do about what ended the run early.
         notices: what the credential may not read, and is left out.
         already_running: another process is at it; nothing was done here.
         total: how many issues the run was about to read, where known.
@@ -66,6 +67,7 @@ class SyncReport(MergeCounts):
     cursor: str | None = None
     partial: bool = False
     reasons: list[str] = field(default_factory=list)
+    hint: str | None = None
     notices: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     already_running: bool = False

@@ -155,6 +155,7 @@ class _Run:
                     self._end(number, report, SyncOutcome.FAILED)
                 raise
             report.lacks(error.message)
+            report.hint = error.hint
         if report.quarantined:
             report.lacks(f"{report.quarantined} records could not be understood")
         outcome = SyncOutcome.PARTIAL if report.partial else SyncOutcome.DONE
