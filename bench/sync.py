@@ -144,6 +144,7 @@ def issuetrack_rows(
         pipe.send("requests")
         counts.append(pipe.recv() - before)
     listed = run(environment, *program, "source", "list")
+    log = run(environment, *program, "source", "log", "--output", "json")
     data = json.loads(first.output)["data"]
     assert data["created"] == issues, data
     assert data["comments"] == issues * COMMENTS, data
@@ -153,6 +154,9 @@ def issuetrack_rows(
         "again": sorted(again)[len(again) // 2],
         "again_requests": max(counts),
         "start": listed.seconds,
+        "own": sorted(r["seconds"] for r in json.loads(log.output)["data"][:-1])[
+            NOTHING_NEW // 2
+        ],
     }
 
 
@@ -229,6 +233,7 @@ def page(small: dict[str, Any], large: dict[str, Any]) -> str:
         f"{first.mebibytes:.0f} |",
         f"| nothing new, s, whole process (median of {NOTHING_NEW}) | "
         f"{small['again']:.2f} | {large['again']:.2f} |",
+        f"| nothing new, s, the run itself | {small['own']:.1f} | {large['own']:.1f} |",
         f"| nothing new, requests | {small['again_requests']} | "
         f"{large['again_requests']} |",
         f"| `source list`, to compare: start and unlock, s | {small['start']:.2f} | "
@@ -252,7 +257,10 @@ def page(small: dict[str, Any], large: dict[str, Any]) -> str:
         ]
     lines += [
         "",
-        "Targets: nothing new in 3 requests and 1 s; memory flat from 1,000 to 10,000.",
+        "Targets: nothing new in 3 requests and 1 s; memory flat from 1,000 to 10,000. "
+        "The whole process starts Python, reads SQLAlchemy and the rest, unlocks the file "
+        "and ends: that alone misses the target here. Memory grows until the page cache "
+        "of the database, 32 MB, is full; the number of live objects stays the same.",
         "",
     ]
     return "\n".join(lines)

@@ -191,6 +191,14 @@ class Client:
         )
 
     def _patiently(self, method: str, target: str, **content: Any) -> Answer:
+        url = self.at_origin(target)
+        try:
+            return self._followed(method, url, **content)
+        except _Again as again:
+            return self._retried(again, method, url, **content)
+
+    def _retried(self, first: _Again, method: str, url: str, **content: Any) -> Answer:
+        """Try again as often as patience allows; `first` was the first failure."""
         import stamina
 
         stamina.instrumentation.set_on_retry_hooks([])
@@ -209,7 +217,6 @@ class Client:
                 self.waiting(error.error.message, seconds)
             return seconds
 
-        url = self.at_origin(target)
         try:
             for attempt in stamina.retry_context(
                 on=wait,
@@ -220,6 +227,8 @@ class Client:
                 wait_jitter=self.patience.first,
             ):
                 with attempt:
+                    if attempt.num == 1:
+                        raise first
                     return self._followed(method, url, **content)
         except _Again as again:
             raise again.error from again
