@@ -1,6 +1,7 @@
 """Measures `issuetrack sync` against a GitHub on loopback; writes docs/benchmarks-sync.md.
 
     python bench/sync.py [--bugwarrior PATH_TO_ITS_PROGRAM]
+    python bench/sync.py --kills 100      # kills a sync of 10,000 issues, and compares
 
 The server runs in a process of its own, over TLS, because bugwarrior speaks nothing
 else. Issues are open ones with three comments each; nothing is embedded.
@@ -12,6 +13,7 @@ import ipaddress
 import json
 import os
 import platform
+import random
 import shutil
 import ssl
 import subprocess
@@ -39,6 +41,7 @@ from issuetrack.testing.server import serving  # noqa: E402
 COMMENTS = 3
 SMALL, LARGE = 1_000, 10_000
 NOTHING_NEW = 9
+SYNC = ("sync", "github", "--no-index", "--output", "json")
 PAGE = ROOT / "docs" / "benchmarks-sync.md"
 
 
@@ -123,24 +126,14 @@ def issuetrack_rows(
     issues: int, folder: Path, file: Path, pipe: Connection, url: str
 ) -> dict[str, Any]:
     """Return what a first sync and one with nothing new take."""
-    program = (sys.executable, "-m", "issuetrack")
-    environment = {
-        "ISSUETRACK_DB": str(folder / "bench.db"),
-        "ISSUETRACK_KEY": "0123456789abcdef" * 2,
-        "ISSUETRACK_STATE_DIR": str(folder / "state"),
-    }
-    run(environment, *program, "init", "--env-key", "--no-input")
-    source = ("source", "add", "github", "--repo", "acme/shop", "--base-url", url)
-    trust = ("--ca-file", str(file), "--token-stdin")
-    run(environment, *program, *source, *trust, stdin=TOKEN)
-    sync = ("sync", "github", "--no-index", "--output", "json")
-    first = run(environment, *program, *sync)
-    run(environment, *program, *sync)
+    program, environment = prepared(folder / "workspace", url, file)
+    first = run(environment, *program, *SYNC)
+    run(environment, *program, *SYNC)
     again, counts = [], []
     for _ in range(NOTHING_NEW):
         pipe.send("requests")
         before = pipe.recv()
-        again.append(run(environment, *program, *sync).seconds)
+        again.append(run(environment, *program, *SYNC).seconds)
         pipe.send("requests")
         counts.append(pipe.recv() - before)
     listed = run(environment, *program, "source", "list")
@@ -209,6 +202,85 @@ def measured(issues: int, bugwarrior: str | None) -> dict[str, Any]:
     return found
 
 
+def killed_rows(issues: int, kills: int) -> str:
+    """Kill a sync at random points, let it end, and compare with one left alone.
+
+    Each run is killed between half a second before and three seconds after the time
+    that a run needs to begin reading.
+    """
+    rng = random.Random(7)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        file = certificate(folder)
+        here, there = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(
+            target=serve, args=(issues, file, there), daemon=True
+        )
+        process.start()
+        url = here.recv()
+        alone, struck = folder / "alone", folder / "struck"
+        program, environment = prepared(alone, url, file)
+        run(environment, *program, *SYNC)
+        program, environment = prepared(struck, url, file)
+        begin = run(environment, *program, "source", "list").seconds
+        positions, done = set(), 0
+        while done < kills:
+            victim = subprocess.Popen(
+                (*program, *SYNC),
+                env={**os.environ, **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(begin + rng.uniform(-0.5, 3.0) * 10 / kills * 3)
+            ended = victim.poll() is not None
+            victim.kill()
+            victim.wait()
+            done += 1
+            listed = run(environment, *program, "source", "list", "-o", "json")
+            positions.add(json.loads(listed.output)["data"][0]["cursor"])
+            if ended:
+                break
+        run(environment, *program, *SYNC)
+        run(environment, *program, "db", "check")
+        here.send("stop")
+        process.join()
+        same = exported(alone) == exported(struck)
+    return f"{issues} issues, {done} kills, {len(positions)} different places: " + (
+        "equal to an uninterrupted run" if same else "DIFFERENT"
+    )
+
+
+def prepared(
+    folder: Path, url: str, file: Path
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Make a workspace with the source; return the program and its environment."""
+    folder.mkdir()
+    program = (sys.executable, "-m", "issuetrack")
+    environment = {
+        "ISSUETRACK_DB": str(folder / "bench.db"),
+        "ISSUETRACK_KEY": "0123456789abcdef" * 2,
+        "ISSUETRACK_STATE_DIR": str(folder / "state"),
+    }
+    run(environment, *program, "init", "--env-key", "--no-input")
+    source = ("source", "add", "github", "--repo", "acme/shop", "--base-url", url)
+    trust = ("--ca-file", str(file), "--token-stdin")
+    run(environment, *program, *source, *trust, stdin=TOKEN)
+    return program, environment
+
+
+def exported(folder: Path) -> list[dict[str, Any]]:
+    """Return what a workspace holds, in the order of keys, without local numbers."""
+    target = folder / "all.jsonl"
+    environment = {
+        "ISSUETRACK_DB": str(folder / "bench.db"),
+        "ISSUETRACK_KEY": "0123456789abcdef" * 2,
+        "ISSUETRACK_STATE_DIR": str(folder / "state"),
+    }
+    run(environment, sys.executable, "-m", "issuetrack", "export", "--to", str(target))
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    return sorted(rows, key=lambda row: str(row["key"]))
+
+
 def page(small: dict[str, Any], large: dict[str, Any]) -> str:
     """Return the figures as Markdown."""
     first = large["first"]
@@ -272,7 +344,11 @@ def main() -> None:
     parser.add_argument("--bugwarrior", help="its program")
     parser.add_argument("--sizes", type=int, nargs=2, default=[SMALL, LARGE])
     parser.add_argument("--dry-run", action="store_true", help="print, do not write")
+    parser.add_argument("--kills", type=int, help="kill a sync so often, and compare")
     given = parser.parse_args()
+    if given.kills:
+        print(killed_rows(given.sizes[1], given.kills))
+        return
     program = given.bugwarrior and (shutil.which(given.bugwarrior) or given.bugwarrior)
     small, large = (measured(size, program) for size in given.sizes)
     text = page(small, large)
