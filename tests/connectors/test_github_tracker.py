@@ -1141,3 +1141,37 @@ def test_stand_in_pages_as_github_does(cloud: FakeGitHub) -> None:
     links = dict(re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["link"]))
     place = f"{cloud.api}/repositories/{cloud.repo().id}/issues?page="
     assert links == {f"{place}2": "next", f"{place}3": "last"}
+
+
+def test_repository_that_is_gone_does_not_stop_the_others() -> None:
+    """The others are read, and then it is told which one is missing."""
+    cloud = FakeGitHub()
+    cloud.repo("acme/shop")
+    cloud.populate(3)
+    pages: list[Page] = []
+    with (
+        running(cloud),
+        talking(cloud, {"repo": "acme/gone,acme/shop"}) as connector,
+        pytest.raises(NotFoundError, match="acme/gone"),
+    ):
+        pages.extend(connector.pages(None, None))
+    assert sorted(keys(pages)) == numbers(1, 2, 3)
+
+
+def test_comment_that_waits_is_not_hidden_by_its_tag(cloud: FakeGitHub) -> None:
+    """A comment younger than the walk comes with the next, even in the same second."""
+    (ticket,) = cloud.populate(1)
+    cloud.tick(600)
+    with talking(cloud) as connector:
+        cursor = read(connector)[-1].cursor
+        cloud.now += timedelta(seconds=5)
+        cloud.comment(ticket, "meanwhile")
+        cloud.now -= timedelta(seconds=5)
+        early = read(connector, cursor)
+        again = read(connector, early[-1].cursor if early else cursor)
+        cloud.now += timedelta(seconds=10)
+        late = read(
+            connector, (again or early)[-1].cursor if again or early else cursor
+        )
+    assert "meanwhile" not in texts(early) | texts(again)
+    assert "meanwhile" in texts(late)

@@ -20,7 +20,6 @@ MAPPED_COLUMNS = ("field", "value", "origin", "word", "rule")
 GONE = {
     "deleted": "no longer there",
     "moved": "moved",
-    "out_of_scope": "no longer covered",
 }
 SHOWN = 60
 

@@ -265,7 +265,10 @@ class RepositoryWalk:
             items: list[Item] = []
             for record in records:
                 found = _comment(record, self._name)
-                items += [item for item in found if not self._is_younger(item)]
+                if any(map(self._is_younger, found)):
+                    self._progress.tags.pop("comments", None)
+                else:
+                    items += found
             reached = moment(self._first - OVERLAP) if self._first else None
             reached = _earlier(last, reached)
             self._progress.comments = _later(self._progress.comments, reached)

@@ -88,7 +88,6 @@ class GoneReason(StrEnum):
 
     DELETED = "deleted"
     MOVED = "moved"
-    OUT_OF_SCOPE = "out_of_scope"
 
 
 class LinkKind(StrEnum):
