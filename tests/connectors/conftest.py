@@ -44,28 +44,29 @@ class Prism:
 StartPrism = Callable[[Path], Prism]
 
 
-@pytest.fixture(scope="session")
-def prism_program() -> Path:
-    """Return the program of Prism, installed once for each machine."""
+def installed(package: str, name: str, folder: Path) -> Path:
+    """Return a program of an npm package, installed once for each machine."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not here")
-    program = FOLDER / "node_modules" / ".bin" / "prism"
+    program = folder / "node_modules" / ".bin" / name
     if not program.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        command = [
-            npm,
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            str(FOLDER),
-            PACKAGE,
-        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = ("--no-audit", "--no-fund", "--prefix", str(folder))
         subprocess.run(
-            command, check=True, env=ENVIRONMENT, timeout=INSTALL_SECONDS, cwd=FOLDER
+            [npm, "install", *quiet, package],
+            check=True,
+            env=ENVIRONMENT,
+            timeout=INSTALL_SECONDS,
+            cwd=folder,
         )
     return program
+
+
+@pytest.fixture(scope="session")
+def prism_program() -> Path:
+    """Return the program of Prism."""
+    return installed(PACKAGE, "prism", FOLDER)
 
 
 @pytest.fixture(scope="session")

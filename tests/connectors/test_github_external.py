@@ -1,7 +1,6 @@
 """The connector against GitHub's recorded answers and its own description."""
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -13,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from conftest import SHARED
-from connectors.conftest import CACHE, ENVIRONMENT, INSTALL_SECONDS, Prism, StartPrism
+from connectors.conftest import CACHE, ENVIRONMENT, Prism, StartPrism, installed
 from issuetrack.connectors.github.connector import GitHubConnector
 from issuetrack.connectors.github.refusals import refusal
 from issuetrack.connectors.github.tracker import TRACKER
@@ -43,28 +42,7 @@ pytestmark = pytest.mark.external
 @pytest.fixture(scope="module")
 def recordings() -> Iterator[str]:
     """Return where recorded exchanges are played back; installed once for a machine."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not here")
-    program = FOLDER / "node_modules" / ".bin" / "octokit-fixtures-server"
-    if not program.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        command = [
-            npm,
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            str(FOLDER),
-            PACKAGE,
-        ]
-        subprocess.run(
-            command,
-            check=True,
-            env=ENVIRONMENT,
-            timeout=INSTALL_SECONDS,
-            cwd=FOLDER,
-        )
+    program = installed(PACKAGE, "octokit-fixtures-server", FOLDER)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

@@ -1,7 +1,7 @@
 """One open workspace: a database, who acts, and the services. All a front end holds."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -118,7 +118,8 @@ class Workspace:
             database.migrate()
             database.settle_keys()
             workspace = cls(database, model, clock)
-            workspace._take_failed_unlocks()
+            if spool_path(path).exists():
+                workspace.trail.take_failed_unlocks(workspace.actor)
         except BaseException:
             database.close()
             raise
@@ -133,26 +134,6 @@ class Workspace:
             upgrade(keys_path, path, unlock)
         file = KeyFile.load(keys_path)
         return Keychain(keys_path, file, unlock.open(file))
-
-    def _take_failed_unlocks(self) -> None:
-        """Take failed unlocks into the audit trail."""
-        if not spool_path(self.path).exists():
-            return
-        from issuetrack.engine.store import denial_spool
-
-        with denial_spool.taken(self.path) as attempts:
-            if not attempts:
-                return
-            with self._database.write() as uow:
-                for attempt in attempts:
-                    audit.record(
-                        uow,
-                        self.actor,
-                        self._clock(),
-                        "unlock.failed",
-                        ("workspace", self._database.keychain.file.database),
-                        after=asdict(attempt),
-                    )
 
     def _record_denial(self, permission: str) -> None:
         with self._database.write() as uow:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.audit import Verification
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
+from issuetrack.engine.store import denial_spool
 from issuetrack.engine.store.audit_head import Head, keep_in_keyring
 from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.slots import SlotKind
@@ -99,6 +100,17 @@ class AuditService:
     def _names(self) -> dict[str, str]:
         tenures = self._database.keychain.file.state.tenures
         return {tenure.principal: tenure.name for tenure in tenures}
+
+    def take_failed_unlocks(self, actor: Actor) -> None:
+        """Take the failed unlocks that wait in their spool into the trail."""
+        with denial_spool.taken(self._database.path) as attempts:
+            if not attempts:
+                return
+            entity = ("workspace", self._database.keychain.file.database)
+            with self._database.write() as uow:
+                for attempt in attempts:
+                    now, after = self._clock(), asdict(attempt)
+                    audit.record(uow, actor, now, "unlock.failed", entity, after=after)
 
     def entries(
         self, actor: Actor, wanted: AuditFilter, limit: int = 50

@@ -260,7 +260,7 @@ class Merge:
             if fix is not None:
                 resolutions.append(new_resolution(self._uow, number, fix, self._now))
             events += [(number, event) for event in issue.events]
-            links += [(number, link) for link in _links(issue)]
+            links += [(number, link) for link in parts.links_of(issue)]
             self.report.touched.append(number)
         self._uow.insert(Issue, rows)
         self._uow.insert(Comment, comments)
@@ -312,7 +312,9 @@ class Merge:
             row.duplicate_of = None
             self._uow.session.flush()
         parts.put_events(self._uow, [(row.number, event) for event in issue.events])
-        parts.put_links(self._uow, [(row.number, link) for link in _links(issue)])
+        parts.put_links(
+            self._uow, [(row.number, link) for link in parts.links_of(issue)]
+        )
 
     def _merge_loose(self, items: Sequence[Item]) -> None:
         loose = [
@@ -394,10 +396,3 @@ class Merge:
             "created_at": self._now,
         }
         self._uow.insert(Quarantine, [row])
-
-
-def _links(issue: RemoteIssue) -> list[RemoteLink]:
-    links = list(issue.links)
-    if issue.duplicate_of:
-        links.append(RemoteLink(LinkKind.DUPLICATE_OF, issue.duplicate_of))
-    return links

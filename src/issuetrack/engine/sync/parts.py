@@ -13,7 +13,12 @@ from issuetrack.engine.issues.texts import checked_body, clean_line, optional_li
 from issuetrack.engine.store.tables import Comment, Issue, IssueEvent, Link
 from issuetrack.engine.store.types import CommentKind, LinkKind, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
-from issuetrack.engine.sync.ports import RemoteComment, RemoteEvent, RemoteLink
+from issuetrack.engine.sync.ports import (
+    RemoteComment,
+    RemoteEvent,
+    RemoteIssue,
+    RemoteLink,
+)
 
 Row = dict[str, Any]
 LONGEST_MARK = 100
@@ -156,6 +161,14 @@ def put_links(uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteLink]]) -> int:
     ]
     uow.insert(Link, rows)
     return len(rows)
+
+
+def links_of(issue: RemoteIssue) -> list[RemoteLink]:
+    """Return the relations of an issue, that to its original among them."""
+    links = list(issue.links)
+    if issue.duplicate_of:
+        links.append(RemoteLink(LinkKind.DUPLICATE_OF, issue.duplicate_of))
+    return links
 
 
 def drop_links(uow: UnitOfWork, number: int, kind: LinkKind | None = None) -> None:
