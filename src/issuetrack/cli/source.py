@@ -10,7 +10,7 @@ from issuetrack.cli import source_options as options
 from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command, invoke
-from issuetrack.cli.source_options import Given
+from issuetrack.cli.source_options import Given, TokenGiven, takes_settings
 from issuetrack.cli.source_view import (
     LIST_COLUMNS,
     LOG_COLUMNS,
@@ -64,31 +64,17 @@ def _register_adding(noun: typer.Typer) -> None:
         "issuetrack source add servicenow --base-url https://acme.service-now.com "
         "--query 'active=true^priority<=2' --username svc --token-env SN_PASSWORD",
     )
+    @takes_settings
     def add(
         run: Invocation,
         kind: Annotated[
             str, typer.Argument(metavar="KIND", help="github, jira or servicenow.")
         ],
+        given: Given,
+        token: TokenGiven,
         name: Annotated[
             str | None, typer.Option("--name", help="What to call it [default: KIND].")
         ] = None,
-        base_url: options.BaseUrl = None,
-        repo: options.Repo = None,
-        org: options.Org = None,
-        query: options.Query = None,
-        jql: options.Jql = None,
-        api_version: options.ApiVersion = None,
-        table: options.Table = None,
-        username: options.Username = None,
-        token_stdin: options.TokenStdin = False,
-        token_command: options.TokenCommand = None,
-        token_keyring: options.TokenKeyring = False,
-        token_env: options.TokenEnv = None,
-        ca_file: options.CaFile = None,
-        allow_address: options.AllowAddress = None,
-        insecure_http: options.InsecureHttp = False,
-        option: options.Options = None,
-        maps: options.Maps = None,
         write_back: options.WriteBack = None,
         test: Test = True,
     ) -> None:
@@ -101,44 +87,22 @@ def _register_adding(noun: typer.Typer) -> None:
         from issuetrack.engine.sync.connector import SourceSettings
 
         tracker = registry.tracker(kind)
-        given = Given(
-            base_url,
-            username,
-            repo,
-            org,
-            query,
-            jql,
-            api_version,
-            table,
-            ca_file,
-            allow_address,
-            insecure_http,
-            option,
-            maps,
-        )
         called = name or kind
         said = given.applied(SourceSettings(called, kind, ""))
         with run.workspace() as workspace:
             workspace.sources.check_new(workspace.actor, called, kind)
-            token = options.credential(
-                run,
-                called,
-                stdin=token_stdin,
-                command=token_command,
-                keyring=token_keyring,
-                variable=token_env,
-            )
-            if token is None:
-                said, token = options.guided(run, said)
+            origin = token.source(run, called)
+            if origin is None:
+                said, origin = options.guided(run, said)
             settings = tracker.settle(said)
             if test:
-                secret = token.secret(called, os.environ) if token else None
+                secret = origin.secret(called, os.environ) if origin else None
                 _warn_of(run, _checked(settings, secret))
             record = workspace.sources.add(
                 workspace.actor,
                 settings,
                 tracker.scope(settings),
-                token,
+                origin,
                 write_back=write_back == "on",
             )
         run.show(source_result(record))
@@ -152,26 +116,12 @@ def _register_adding(noun: typer.Typer) -> None:
         "issuetrack source edit github --map 'service=label:area/' "
         "--map 'status:closed not_planned=resolved'",
     )
+    @takes_settings
     def edit(
         run: Invocation,
         name: Name,
-        base_url: options.BaseUrl = None,
-        repo: options.Repo = None,
-        org: options.Org = None,
-        query: options.Query = None,
-        jql: options.Jql = None,
-        api_version: options.ApiVersion = None,
-        table: options.Table = None,
-        username: options.Username = None,
-        token_stdin: options.TokenStdin = False,
-        token_command: options.TokenCommand = None,
-        token_keyring: options.TokenKeyring = False,
-        token_env: options.TokenEnv = None,
-        ca_file: options.CaFile = None,
-        allow_address: options.AllowAddress = None,
-        insecure_http: options.InsecureHttp = False,
-        option: options.Options = None,
-        maps: options.Maps = None,
+        given: Given,
+        token: TokenGiven,
         write_back: options.WriteBack = None,
     ) -> None:
         """Change a source; what is not said stays. An empty value empties an option.
@@ -181,29 +131,7 @@ def _register_adding(noun: typer.Typer) -> None:
         """
         from issuetrack.connectors import registry
 
-        given = Given(
-            base_url,
-            username,
-            repo,
-            org,
-            query,
-            jql,
-            api_version,
-            table,
-            ca_file,
-            allow_address,
-            insecure_http,
-            option,
-            maps,
-        )
-        token = options.credential(
-            run,
-            name,
-            stdin=token_stdin,
-            command=token_command,
-            keyring=token_keyring,
-            variable=token_env,
-        )
+        origin = token.source(run, name)
         with run.workspace() as workspace:
             known = workspace.sources.get(workspace.actor, name)
             tracker = registry.tracker(known.settings.kind)
@@ -213,7 +141,7 @@ def _register_adding(noun: typer.Typer) -> None:
                 name,
                 settings,
                 tracker.scope(settings),
-                token,
+                origin,
                 write_back=None if write_back is None else write_back == "on",
             )
         run.show(source_result(record))

@@ -1,8 +1,11 @@
 """What can be said of a source on the command line, or is asked for."""
 
+import inspect
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -80,21 +83,21 @@ WriteBack = Annotated[
 
 @dataclass(frozen=True)
 class Given:
-    """What was said on the command line; None for what was not."""
+    """What was said of a source on the command line; None for what was not."""
 
-    base_url: str | None = None
-    username: str | None = None
-    repo: list[str] | None = None
-    org: str | None = None
-    query: str | None = None
-    jql: str | None = None
-    api_version: str | None = None
-    table: str | None = None
-    ca_file: str | None = None
-    allow_address: str | None = None
-    insecure_http: bool = False
-    options: list[str] | None = None
-    maps: list[str] | None = None
+    base_url: BaseUrl = None
+    repo: Repo = None
+    org: Org = None
+    query: Query = None
+    jql: Jql = None
+    api_version: ApiVersion = None
+    table: Table = None
+    username: Username = None
+    ca_file: CaFile = None
+    allow_address: AllowAddress = None
+    insecure_http: InsecureHttp = False
+    option: Options = None
+    maps: Maps = None
 
     def applied(self, settings: "SourceSettings") -> "SourceSettings":
         """Return settings with what was said in place of what they had.
@@ -115,7 +118,7 @@ class Given:
         }
         options = dict(settings.options)
         options |= {name: value for name, value in named.items() if value is not None}
-        for entry in self.options or []:
+        for entry in self.option or []:
             name, separator, value = entry.partition("=")
             if not separator:
                 raise UsageError(
@@ -131,40 +134,73 @@ class Given:
         )
 
 
-def credential(
-    run: Invocation,
-    name: str,
-    *,
-    stdin: bool,
-    command: str | None,
-    keyring: bool,
-    variable: str | None,
-) -> "CredentialSource | None":
-    """Return where the token is to come from; None if nothing was said.
+@dataclass(frozen=True)
+class TokenGiven:
+    """Where the token is to come from, as said on the command line."""
 
-    Raises:
-        UsageError: two places are named.
-        InputNeeded: the token is to be typed, and nobody can be asked.
-    """
-    from issuetrack.engine.sync.credentials import (
-        CredentialFrom,
-        CredentialSource,
-        checked_command,
-    )
+    token_stdin: TokenStdin = False
+    token_command: TokenCommand = None
+    token_keyring: TokenKeyring = False
+    token_env: TokenEnv = None
 
-    if sum([stdin and not keyring, bool(command), keyring, variable is not None]) > 1:
-        raise UsageError(
-            "the token can come from one place only",
-            "use one of --token-stdin, --token-command, --token-keyring, --token-env",
+    def source(self, run: Invocation, name: str) -> "CredentialSource | None":
+        """Return where the token of a source comes from; None if nothing was said.
+
+        Raises:
+            UsageError: two places are named.
+            InputNeeded: the token is to be typed, and nobody can be asked.
+        """
+        from issuetrack.engine.sync.credentials import (
+            CredentialFrom,
+            CredentialSource,
+            checked_command,
         )
-    if command:
-        return CredentialSource(CredentialFrom.COMMAND, checked_command(command))
-    if variable is not None:
-        return CredentialSource(CredentialFrom.ENVIRONMENT, variable)
-    if not (stdin or keyring):
-        return None
-    kind = CredentialFrom.KEYRING if keyring else CredentialFrom.STORED
-    return CredentialSource(kind, read_token(run, name, stdin=stdin))
+
+        typed = self.token_stdin or self.token_keyring
+        places = (typed, bool(self.token_command), self.token_env is not None)
+        if sum(places) > 1:
+            raise UsageError(
+                "the token can come from one place only",
+                "use one of --token-stdin, --token-command, --token-keyring, "
+                "--token-env",
+            )
+        if self.token_command:
+            command = checked_command(self.token_command)
+            return CredentialSource(CredentialFrom.COMMAND, command)
+        if self.token_env is not None:
+            return CredentialSource(CredentialFrom.ENVIRONMENT, self.token_env)
+        if not typed:
+            return None
+        kind = CredentialFrom.KEYRING if self.token_keyring else CredentialFrom.STORED
+        return CredentialSource(kind, read_token(run, name, stdin=self.token_stdin))
+
+
+def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every option of a source; it gets them as `given` and `token`."""
+    kinds = {"given": Given, "token": TokenGiven}
+    own = inspect.signature(function).parameters.values()
+    shared = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=option.default,
+            annotation=option.type,
+        )
+        for kind in kinds.values()
+        for option in fields(kind)
+    ]
+
+    @wraps(function)
+    def wrapper(run: Invocation, **arguments: Any) -> None:
+        for name, kind in kinds.items():
+            said = {option.name: arguments.pop(option.name) for option in fields(kind)}
+            arguments[name] = kind(**said)
+        function(run, **arguments)
+
+    kept = [parameter for parameter in own if parameter.name not in kinds]
+    parameters = [*kept[:1], *(p.replace(kind=p.KEYWORD_ONLY) for p in kept[1:])]
+    wrapper.__signature__ = inspect.Signature([*parameters, *shared])  # type: ignore[attr-defined]
+    return wrapper
 
 
 def read_token(run: Invocation, name: str, *, stdin: bool) -> str:
