@@ -264,6 +264,18 @@ def test_several_tables(instance: Instance, server: LoopbackServer) -> None:
     assert json.loads(pages[-1].cursor).keys() == {"incident", "problem"}
 
 
+def test_a_table_that_is_refused_does_not_stop_the_others(
+    instance: Instance, server: LoopbackServer
+) -> None:
+    """The incidents are read, and then it is told what may not be."""
+    instance.incident(1)
+    instance.forbidden.add("problem")
+    pages: list[Page] = []
+    with pytest.raises(RemoteForbidden, match="ACL"):
+        pages.extend(talk(server, table="problem,incident").pages(None, None))
+    assert len(keys(pages)) == 1
+
+
 def test_only_since(instance: Instance, server: LoopbackServer) -> None:
     """What has not changed since then is left out, in every table."""
     for number in range(20):

@@ -30,11 +30,10 @@ from issuetrack.connectors.github.walk import (
 from issuetrack.connectors.github.writing import MARK, requests_for
 from issuetrack.connectors.http import Client, next_link
 from issuetrack.connectors.mapping import Overrides
+from issuetrack.connectors.scopes import pages_of_all
 from issuetrack.engine.errors import (
-    IssueTrackError,
     NotFoundError,
     RemoteAnswerError,
-    RemoteForbidden,
     UsageError,
 )
 from issuetrack.engine.store.types import GoneReason
@@ -101,27 +100,21 @@ class GitHubConnector:
                 paging.turn(url, empty=not records, content=answer.body)
 
     def pages(self, cursor: str | None, since: datetime | None) -> Iterator[Page]:
-        """Yield what changed, oldest change first.
-
-        A repository that is refused does not keep the others from being read.
-        """
+        """Yield what changed, oldest change first within each repository."""
         position = Position.parse(cursor)
         if QUERY in self._options:
             yield from self._found(position, since)
             return
-        refused: list[IssueTrackError] = []
-        for name in self._names():
+
+        def read(name: str) -> Iterator[Page]:
             progress = position.repositories.setdefault(name, Progress())
             walk = RepositoryWalk(
                 self._client, self._repo(name), name, self._overrides, progress
             )
-            try:
-                for page in walk.pages(since):
-                    yield replace(page, cursor=position.dump())
-            except (NotFoundError, RemoteForbidden) as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
+            for page in walk.pages(since):
+                yield replace(page, cursor=position.dump())
+
+        yield from pages_of_all(self._names(), read)
 
     def _names(self) -> list[str]:
         if REPO in self._options:

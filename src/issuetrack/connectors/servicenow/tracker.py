@@ -12,6 +12,7 @@ from issuetrack.connectors.answers import clean_words
 from issuetrack.connectors.fields import Record
 from issuetrack.connectors.http import Client
 from issuetrack.connectors.mapping import Overrides
+from issuetrack.connectors.scopes import pages_of_all
 from issuetrack.connectors.servicenow import records as servicenow
 from issuetrack.connectors.servicenow.access import Inspector
 from issuetrack.connectors.servicenow.api import (
@@ -210,7 +211,8 @@ class Conversation:
         query = self._settings.options.get("query", "")
         walk = Walk(self._api, query, self._names, self._traffic)
         places = dict(starts)
-        for table in self._tables:
+
+        def read(table: str) -> Iterator[Page]:
             before = 0
             for batch in walk.batches(table, starts[table]):
                 total = _total(batch.found, before, alone=len(self._tables) == 1)
@@ -220,6 +222,8 @@ class Conversation:
                     table, batch.found, since if cursor is None else None
                 )
                 yield Page(items, _cursor(places), total)
+
+        yield from pages_of_all(self._tables, read)
 
     def _items(
         self, table: str, found: Rows, since: datetime | None
