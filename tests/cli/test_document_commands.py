@@ -90,6 +90,7 @@ def test_document_is_found_and_cited(cli: Cli, wiki: Path, tmp_path: Path) -> No
         "key": "broker.md",
         "document": 1,
         "heading": "Fix",
+        "sop": None,
     }
     assert made["similar"][0]["document"] == 1
     told = cli("suggest", "A").out

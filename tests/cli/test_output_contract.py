@@ -37,14 +37,47 @@ SUMMARY = [
 ]
 ISSUE = [*SUMMARY, "body", "comments", "events", "resolution", "links"]
 ISSUE += ["attachments", "gone", "moved_to", "pending"]
-COMMENT = ["id", "key", "kind", "author", "body", "created_at"]
+COMMENT = ["id", "key", "kind", "author", "body", "created_at", "carries_fix"]
 EVENT = ["at", "actor", "field", "before", "after"]
-RESOLUTION = ["text", "how", "provenance", "reader"]
+RESOLUTION = ["text", "how", "provenance", "reader", "score"]
+FIX_ENTRY = ["issue", "key", "title", "status", "how", "provenance", "reader", "score"]
+FIX_ENTRY += ["uses"]
+FIX_REVIEW = ["issue", "key", "title", "status", "resolution", "candidates"]
+FIX_REVIEW += ["rejected"]
 MATCH = ["number", "key", "title", "status", "url", "score", "explain", "document"]
+MATCH += ["sop"]
+SOP = ["sop", "version", "title", "status", "tags", "key", "author", "approved_by"]
+SOP += ["model", "created_at", "decided_at", "latest"]
+SOP_TEXT = [*SOP, "parent", "problem", "symptoms", "cause", "steps", "validation"]
+SOP_TEXT += ["rollback", "notes", "citations"]
+SOP_STATISTICS = ["sop", "version", "title", "status", "used", "last_used", "raters"]
+SOP_STATISTICS += ["stars", "accepted", "partly", "rejected", "last_success", "stale"]
+SOP_IMPORT = ["dry_run", "read", "created", "updated", "unchanged", "skipped"]
+SOP_IMPORT += ["refused", "problems"]
+NEW_SOP = ("Disk full", "--steps", "1. Delete old logs.")
+SOPS: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
+    ("sop draft", ("OPS-1",), [*SOP_TEXT, "written", "near", "changes"]),
+    ("sop new", NEW_SOP, SOP_TEXT),
+    ("sop edit", ("S2", "--title", "Disk is full"), SOP_TEXT),
+    ("sop show", ("S2",), SOP_TEXT),
+    ("sop list", (), SOP),
+    ("sop search", ("disk full",), [*SOP, "score", "similarity"]),
+    ("sop history", ("S2",), ["sop", "version", "at", "actor", "action", "note"]),
+    ("sop diff", ("S2",), ["sop", "from", "to", "field", "change", "lines"]),
+    ("sop stats", (), SOP_STATISTICS),
+    ("sop export", ("S1",), ["sop", "version", "title", "file", "text"]),
+    ("sop submit", ("S2",), SOP),
+    ("sop reject", ("S2", "--note", "no"), SOP),
+    ("sop submit", ("S1", "S2"), SOP),
+    ("sop approve", ("S1", "S2"), SOP),
+    ("sop import", ("sop.md", "--no-index"), SOP_IMPORT),
+    ("sop deprecate", ("S1",), SOP),
+)
 SUGGESTION = [
     "recommendation",
     "issue",
     "confidence",
+    "confidence_basis",
     "summary",
     "root_causes",
     "steps",
@@ -53,8 +86,20 @@ SUGGESTION = [
     "questions",
     "similar",
     "evidence",
+    "composer",
+    "model",
+    "dropped",
+    "explain",
 ]
+GIVEN = ["recommendation", "issue", "kind", "confidence", "composer", "created_at"]
+REPLAY = ["recommendation", "equal", "differences", *SUGGESTION[2:10], "evidence"]
+MODEL = ["name", "kind", "provider", "state", "parameters", "bytes", "size", "memory"]
+MODEL += ["context", "licence", "source", "sha256", "detail"]
+TRIED = ["name", "fingerprint", "context", "json_schema", "first_token"]
+TRIED += ["tokens_per_second", "dimensions", "detail"]
 INDEX = ["issues", "indexed", "queued", "chunks", "embeddings", "model"]
+ADAPTED = ["pairs", "adapted_from", "not_adapted_because"]
+EFFECT = ["mrr_plain", "mrr_adapted"]
 IMPORT = [
     "source",
     "dry_run",
@@ -69,18 +114,55 @@ IMPORT = [
     "removed",
     "problems",
 ]
-INDEXED = ["issues", "chunks", "embedded", "seconds", "documents"]
+BACKTEST = [
+    "finished",
+    "first",
+    "last",
+    "truth",
+    "total",
+    "by_source",
+    "by_category",
+    "reliability",
+    "judged",
+    "missing",
+    "ratings",
+    "duplicates",
+    "adapted",
+    "calibrated",
+    "adaptation_off",
+    "seconds",
+]
+INDEXED = ["issues", "chunks", "embedded", "seconds", "documents", "sops"]
+OUTCOME = ["recommendation", "sop", "result", "issue", "actor"]
+FEEDBACK = ["kind", "recommendation", "sop", "at", "by", "stars", "result", "issue"]
+FEEDBACK += ["source", "counts", "text"]
+SETTING = ["name", "value", "default", "from", "detail"]
+RECURRING = ["exemplar", "title", "times", "first_at", "last_at", "mean_gap_seconds"]
+RECURRING += ["time_lost_seconds", "resolved", "services", "issues", "fix", "sop"]
 READING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
     ("issue list", (), SUMMARY),
     ("issue show", ("OPS-1",), ISSUE),
+    ("issue recurring", (), RECURRING),
+    ("resolution list", (), FIX_ENTRY),
+    ("resolution review", (), FIX_ENTRY),
+    ("resolution show", ("OPS-2",), FIX_REVIEW),
     ("search", ("Portal certificate expired",), MATCH),
     ("similar", ("OPS-4",), MATCH),
     ("suggest", ("OPS-4",), SUGGESTION),
-    ("index status", (), [*INDEX, "model_matches", "documents"]),
+    (
+        "index status",
+        (),
+        [*INDEX, "model_matches", "documents", "sops", *ADAPTED, *EFFECT],
+    ),
     ("doctor", (), ["check", "ok", "detail", "remedy"]),
+    ("models list", (), MODEL),
+    ("models test", (), TRIED),
 )
 WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
-    ("issue new", (LOCAL_TITLE,), ISSUE),
+    ("index adapt", (), ADAPTED),
+    ("issue new", (LOCAL_TITLE, "--no-similar"), ISSUE),
+    ("issue link", ("3", "--duplicate-of", "1"), ISSUE),
+    ("issue unlink", ("3",), ISSUE),
     ("issue edit", ("3", "--priority", "P2"), ISSUE),
     ("issue comment", ("3", "Looked at it."), ISSUE),
     ("issue assign", ("3", "oncall"), ISSUE),
@@ -89,7 +171,20 @@ WRITING: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
     ("issue reopen", ("3",), ISSUE),
     ("issue resolve", ("3", LOCAL_FIX), ISSUE),
     ("resolve", ("3", LOCAL_FIX), ISSUE),
-    ("rate", ("R1", "4"), ["recommendation", "stars", "rater"]),
+    ("resolution confirm", ("OPS-2",), FIX_REVIEW),
+    ("resolution edit", ("OPS-2", "--text", LOCAL_FIX), FIX_REVIEW),
+    ("resolution reject", ("OPS-2",), FIX_REVIEW),
+    ("recommendation list", (), [*GIVEN, "model"]),
+    ("recommendation show", ("R1",), [*SUGGESTION, "question", "created_at"]),
+    ("recommendation replay", ("R1",), [*REPLAY, "dropped"]),
+    ("rate", ("R1", "4"), ["recommendation", "sop", "stars", "rater", "source"]),
+    ("outcome", ("R1", "partly"), OUTCOME),
+    ("feedback list", (), FEEDBACK),
+    ("config list", (), SETTING),
+    ("config get", ("llm",), SETTING),
+    ("config set", ("duplicates.warn", "on"), SETTING),
+    ("config unset", ("duplicates.warn",), SETTING),
+    ("config path", (), ["preferences", "workspace"]),
     ("index update", (), INDEXED),
     ("index rebuild", (), INDEXED),
 )
@@ -160,6 +255,21 @@ def test_json_of_every_command_is_one_envelope(past_cli: Cli, tmp_path: Path) ->
         assert done.err == ""
 
 
+def test_json_of_sops_is_one_envelope(
+    past_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every `sop` command answers JSON with all keys and no talk."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sop.md").write_text("# Disk\n\n## Steps\n\n1. Delete.\n")
+    past_cli("config", "set", "sop.author_may_approve", "on")
+    for command, arguments, keys in SOPS:
+        done = past_cli(*command.split(), *arguments, "--output", "json")
+        rows = rows_of(checked(done, command))
+        assert rows, command
+        assert all(list(row) == keys for row in rows), command
+        assert (done.envelope["warnings"], done.err) == ([], ""), command
+
+
 def test_json_of_import_is_one_envelope(past_cli: Cli, tmp_path: Path) -> None:
     """`import` answers with its counts and its problems."""
     file = write_jsonl(tmp_path / "new.jsonl", {"key": "N-1", "title": "new"})
@@ -190,6 +300,13 @@ def test_json_of_evaluation_is_one_envelope(cli: Cli, tmp_path: Path) -> None:
     data = checked(done, "eval duplicates")
     assert [row["leg"] for row in data] == ["lexical", "vector", "both"]
     assert all(row["queries"] == 2 and row["mrr"] == 1.0 for row in data)
+
+
+def test_json_of_backtest_is_one_object(past_cli: Cli) -> None:
+    """`backtest` answers with all its fields, where there is little to measure too."""
+    envelope = past_cli("backtest", "--no-fit", "-o", "json").envelope
+    assert (envelope["schema"], envelope["command"]) == ("issuetrack/v1", "backtest")
+    assert sorted(envelope["data"]) == sorted(BACKTEST)
 
 
 def test_default_verbs_name_themselves_in_full(past_cli: Cli) -> None:

@@ -11,11 +11,13 @@ from cli.conftest import LOCAL_FIX, LOCAL_TITLE, PAST, Cli, write_jsonl
 from cli.test_documentation import commands
 from conftest import Team, copy_files, key_of, secret_of
 from connectors.github_server import TOKEN, FakeGitHub, running
+from engine.inference.tiny_models import INSTALLED, install
 from issuetrack.cli import demo
 from issuetrack.connectors import registry
 from issuetrack.connectors.files.pages import PageReader
 from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.connectors.github.tracker import TRACKER
+from issuetrack.engine.assistant.sops.procedure import Procedure
 from issuetrack.engine.identity.audit_log import AuditFilter
 from issuetrack.engine.identity.policy import LEAST_ROLE, Permission
 from issuetrack.engine.inference.llama import LlamaEmbedder
@@ -49,7 +51,17 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "search": ("certificate",),
     "similar": ("4",),
     "suggest": ("4",),
+    "recommendation list": (),
+    "recommendation show": ("R1",),
+    "recommendation replay": ("R1",),
     "rate": ("R1", "4"),
+    "outcome": ("R1", "partly"),
+    "feedback list": (),
+    "config list": (),
+    "config get": ("sop.draft_on_resolve",),
+    "config set": ("sop.draft_on_resolve", "on"),
+    "config unset": ("sop.draft_on_resolve",),
+    "config path": (),
     "whoami": (),
     "login": (),
     "logout": (),
@@ -57,6 +69,9 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "issue list": (),
     "issue show": ("1",),
     "issue new": (LOCAL_TITLE,),
+    "issue link": ("3", "--duplicate-of", "1"),
+    "issue unlink": ("4",),
+    "issue recurring": (),
     "issue edit": ("3", "--priority", "P2"),
     "issue comment": ("3", "Looked at it."),
     "issue assign": ("3", "oncall"),
@@ -64,6 +79,34 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "issue close": ("3",),
     "issue reopen": ("1",),
     "issue resolve": ("3", LOCAL_FIX),
+    "resolution list": (),
+    "resolution show": ("OPS-2",),
+    "resolution review": (),
+    "resolution confirm": ("OPS-2",),
+    "resolution edit": ("OPS-2", "--text", LOCAL_FIX),
+    "resolution reject": ("OPS-2",),
+    "models list": (),
+    "models info": (INSTALLED,),
+    "models test": (),
+    "models pull": (INSTALLED,),
+    "models add": ("box", "--url", "http://127.0.0.1:9/v1"),
+    "models use": ("none",),
+    "models remove": (INSTALLED,),
+    "sop list": (),
+    "sop show": ("S1",),
+    "sop history": ("S1",),
+    "sop diff": ("S1",),
+    "sop search": ("disk full",),
+    "sop stats": (),
+    "sop draft": ("1", "--no-llm"),
+    "sop new": ("Disk full",),
+    "sop edit": ("S2", "--title", "Disk full on any worker"),
+    "sop submit": ("S2",),
+    "sop approve": ("S1",),
+    "sop reject": ("S1", "--note", "Step 2 is missing."),
+    "sop deprecate": ("S2",),
+    "sop import": ("{page}", "--no-index"),
+    "sop export": ("S1",),
     "document list": (),
     "document show": ("D1",),
     "document remove": ("D1",),
@@ -80,8 +123,10 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "source log": (),
     "sync": ("tracker", "--no-index"),
     "push": ("acme/shop#1", "--comment", "Looked at it.", "--yes"),
+    "backtest": (),
     "index status": (),
     "index update": (),
+    "index adapt": (),
     "index rebuild": (),
     "eval duplicates": ("{issues}", "{pairs}"),
     "user list": (),
@@ -166,6 +211,16 @@ def connected(workspace: Workspace, url: str) -> None:
     workspace.issues.edit(actor, "acme/shop#1", {"priority": Priority.P4})
 
 
+def proposed(path: Path, embedder: LlamaEmbedder) -> None:
+    """Have `second` write a procedure that is in review, and one that is a draft."""
+    unlock = Unlock(environment_key=key_of("second"))
+    workspace = Workspace.open(path, unlock, embedder)
+    for title in ("Badge reader is dead", "Disk full on a worker"):
+        workspace.sops.create(workspace.actor, Procedure(title, steps="1. Restart."))
+    workspace.sops.submit(workspace.actor, "S1")
+    workspace.close()
+
+
 @pytest.fixture(scope="session")
 def template(
     tmp_path_factory: pytest.TempPathFactory,
@@ -178,6 +233,7 @@ def template(
     path = copy_files(team_template.path, folder / "roles.db")
     past = write_jsonl(folder / "past.jsonl", *PAST)
     slots = {}
+    proposed(path, embedder)
     workspace = opened(path, embedder)
     try:
         actor = workspace.actor
@@ -214,6 +270,7 @@ def template(
         "pairs": str(write_jsonl(folder / "pairs.jsonl", pair)),
         "more": str(write_jsonl(folder / "more.jsonl", {"key": "N-1", "title": "n"})),
         "words": str(folder / "words"),
+        "page": str(page),
     }
     workspace = opened(path, embedder)
     rows, audited = rows_of(workspace), workspace.verify_audit().entries
@@ -261,6 +318,8 @@ def test_role_decides(
     new.mkdir()
     path = copy_files(template.path, tmp_path / "test.db")
     monkeypatch.chdir(new)
+    install(tmp_path / "data")
+    monkeypatch.setenv("ISSUETRACK_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(demo, "sample", lambda _: Path(template.files["more"]))
     monkeypatch.setenv("ISSUETRACK_KEY", key_of(ACTORS[role]))
     monkeypatch.setenv("ISSUETRACK_RECOVERY_KEY", template.recovery_key)

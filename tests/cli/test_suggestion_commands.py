@@ -11,10 +11,10 @@ import pytest
 from cli.conftest import COMMENT_FIX, FIX, LOCAL_TITLE, PAST, Cli, write_jsonl
 from issuetrack.cli import demo
 
-STEP = ["action", "rationale", "command", "evidence"]
-CAUSE = ["cause", "confidence", "evidence"]
+STEP = ["action", "rationale", "command", "evidence", "by_model"]
+CAUSE = ["cause", "confidence", "evidence", "by_model"]
 EVIDENCE = ["id", "source", "quote"]
-SOURCE = ["type", "number", "key", "document", "heading"]
+SOURCE = ["type", "number", "key", "document", "heading", "sop"]
 SECTIONS = ("steps", "validation", "rollback")
 MARKS = re.compile(r"(?m)^[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+|`{3}.*$|\{code.*\}[ \t]*$)")
 
@@ -100,7 +100,7 @@ def test_suggestion_quotes_a_local_issue(past_cli: Cli) -> None:
     data = suggest(past_cli, "--text", LOCAL_TITLE)
     assert data["issue"] is None
     local = {"type": "resolution", "number": 5, "key": None}
-    assert local | {"document": None, "heading": None} in [
+    assert local | {"document": None, "heading": None, "sop": None} in [
         item["source"] for item in data["evidence"]
     ]
 
@@ -199,7 +199,7 @@ def test_index_tells_and_mends_itself(past_cli: Cli, tmp_path: Path) -> None:
     past_cli("import", str(file), "--no-index")
     done = past_cli("index", "status", "-o", "json")
     assert (done.data["queued"], done.data["indexed"]) == (1, 5)
-    assert done.err == "warning: 1 issues wait: issuetrack index update\n"
+    assert done.err == "warning: 1 to be indexed: issuetrack index update\n"
     assert past_cli("index", "update", "-o", "json").data["issues"] == 1
     rebuilt = past_cli("index", "rebuild", "-o", "json").data
     assert (rebuilt["issues"], rebuilt["embedded"]) == (6, 0)
@@ -208,7 +208,10 @@ def test_index_tells_and_mends_itself(past_cli: Cli, tmp_path: Path) -> None:
     assert suggest(past_cli, "OPS-4")["steps"]
 
 
-CHECKS = ["program", "libraries", "model", "key", "schema", "file", "audit", "index"]
+CHECKS = [
+    *("program", "libraries", "model", "chat model"),
+    *("key", "schema", "file", "audit", "index"),
+]
 
 
 def test_doctor_finds_nothing(past_cli: Cli) -> None:
@@ -234,7 +237,7 @@ def test_doctor_tells_of_a_wrong_key(
     # FAULTS 29
     monkeypatch.setenv("ISSUETRACK_KEY", "f" * 32)
     rows = past_cli("doctor", "-o", "json", code=4).data
-    assert [row["check"] for row in rows] == [*CHECKS[:3], "workspace"]
+    assert [row["check"] for row in rows] == [*CHECKS[:4], "workspace"]
     assert rows[-1]["ok"] is False
     assert "--key-file" in rows[-1]["remedy"]
 

@@ -40,6 +40,7 @@ def counts(report: dict[str, Any]) -> dict[str, int]:
 
 def test_run_is_told_as_one_object(cli: Cli, github: FakeGitHub) -> None:
     """All that was asked for is in it; what is new is found by a search."""
+    cli("config", "set", "duplicates.warn", "off")
     github.populate(4, 2)
     add(cli, github)
     dry = sync(cli, "shop", "--dry-run")

@@ -103,5 +103,6 @@ def test_never_raises(text: str) -> None:
 def test_words_survive(parts: list[tuple[str, str]]) -> None:
     page = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts)
     expected = re.findall(r"[a-z0-9]+", "".join(text for _, text in parts))
-    shown = re.sub(r"[^a-z0-9]", "", document(f"<div>{page}</div>")[1])
+    told = document(f"<div>{page}</div>")[1].replace("<br>", "")
+    shown = re.sub(r"[^a-z0-9]", "", told)
     assert "".join(expected) == shown

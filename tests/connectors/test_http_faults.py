@@ -28,6 +28,7 @@ from issuetrack.connectors.answers import MOST_EMPTY_PAGES, Answer
 from issuetrack.connectors.github.refusals import refusal
 from issuetrack.connectors.http import MOST_REDIRECTS, Client, Patience, next_link
 from issuetrack.connectors.network import GuardedTransport, networks
+from issuetrack.engine import addresses
 from issuetrack.engine.errors import (
     IssueTrackError,
     RemoteAnswerError,
@@ -66,7 +67,7 @@ def client_of(
     ca_file: str | None = None,
     waits: list[float] | None = None,
     allowed: str = "",
-    find: network.Resolve = network.resolve,
+    find: addresses.Resolve = addresses.resolve,
 ) -> Iterator[Client]:
     """Return a client with credentials of every sort."""
     waited = [] if waits is None else waits
@@ -758,7 +759,7 @@ def test_faults_18_real_connections(server: LoopbackServer) -> None:
         with client_of(f"http://{host}:{port}") as client:
             assert client.get("/x").status == 200
     count = len(server.received)
-    lead: network.Resolve = lambda *_: ["127.0.0.1"]  # noqa: E731
+    lead: addresses.Resolve = lambda *_: ["127.0.0.1"]  # noqa: E731
     url = f"http://{HOST}:{port}"
     with client_of(url, find=lead) as client, pytest.raises(RemoteUnreachable):
         client.get("/x")

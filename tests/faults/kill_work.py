@@ -276,6 +276,9 @@ class Migration(Filled):
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
         downgrade(folder / self.name)
+        for issue in self.content.issues:
+            if issue["resolution"] is not None:
+                issue["resolution"]["score"] = None
 
     def run(self, path: Path, tell: Tell) -> None:
         tell(BEGUN)

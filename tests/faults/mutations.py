@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 STORE = "engine/store"
 HERE = "tests/faults"
+INFERENCE = "engine/inference"
+INFERENCE_TESTS = "tests/engine/inference"
+SOPS = "engine/assistant/sops"
+ASSISTANT = "engine/assistant"
+SOP_TESTS = "tests/engine/assistant/test_sops.py"
 SYNC = "engine/sync"
 SYNC_TESTS = "tests/engine/sync"
 
@@ -78,6 +83,34 @@ MUTATIONS = (
         "    if known is None:\n",
         f"{SYNC_TESTS}/test_merge_mirrored.py::"
         "test_resolution_of_a_person_is_not_replaced",
+    ),
+    Mutation(
+        1,
+        "a rejected text is not mined again",
+        "engine/issues/resolution.py",
+        "        entry for entry in valued(story) if not _is_among(entry[0].text, "
+        "rejected)\n",
+        "        entry for entry in valued(story)\n",
+        "tests/engine/issues/test_resolution_review.py::"
+        "test_a_rejected_text_is_never_mined_again",
+    ),
+    Mutation(
+        33,
+        "a confirmed work note stays with the engineers",
+        "engine/issues/review.py",
+        "            reader = Role.VIEWER if public else found.reader\n",
+        "            reader = Role.VIEWER\n",
+        "tests/engine/issues/test_resolution_review.py::"
+        "test_a_work_note_is_public_only_when_said_so[False]",
+    ),
+    Mutation(
+        33,
+        "a fix for engineers is not exported as everybody's",
+        "connectors/files/interchange.py",
+        "    return resolution.text if resolution.reader is Role.VIEWER else None\n",
+        "    return resolution.text\n",
+        "tests/cli/test_resolution_command.py::"
+        "test_engineers_words_are_not_exported_as_everybodys",
     ),
     Mutation(
         1,
@@ -381,5 +414,141 @@ MUTATIONS = (
         "    uow.session.commit()\n    last = uow.audited or last_entry(uow)\n",
         "tests/engine/identity/test_audit.py::"
         "test_action_that_cannot_be_recorded_is_not_done[create]",
+    ),
+    Mutation(
+        43,
+        "a model's file is checked before it is loaded",
+        f"{INFERENCE}/llama_chat.py",
+        "        if self._sha256 is not None and checksum(self._path) != self._sha256:\n",
+        "        if False:\n",
+        f"{INFERENCE_TESTS}/test_llama_chat.py::"
+        "test_faults_43_file_that_is_not_the_one_that_was_added[swapped]",
+    ),
+    Mutation(
+        43,
+        "a download must have the checksum that the hub states",
+        f"{INFERENCE}/hub.py",
+        "    if checksum(part) != file.sha256:\n",
+        "    if False:\n",
+        f"{INFERENCE_TESTS}/test_hub.py::"
+        "test_file_with_another_checksum_is_refused_and_removed",
+    ),
+    Mutation(
+        43,
+        "a later download must be the file of the first one",
+        f"{INFERENCE}/library.py",
+        "        if pinned is not None and pinned != file.sha256:\n",
+        "        if False:\n",
+        f"{INFERENCE_TESTS}/test_hub.py::test_later_file_that_differs_is_refused",
+    ),
+    Mutation(
+        18,
+        "a model server is on the private network",
+        f"{INFERENCE}/guarded.py",
+        "        elif not is_local(ip):\n",
+        "        elif False:\n",
+        f"{INFERENCE_TESTS}/test_server_chat.py::"
+        "test_name_that_changes_its_address_is_looked_at_each_time",
+    ),
+    Mutation(
+        27,
+        "control tokens in a text are broken",
+        f"{INFERENCE}/llama_chat.py",
+        '        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)\n',
+        "        return text\n",
+        f"{INFERENCE_TESTS}/test_llama_chat.py::"
+        "test_control_tokens_in_a_text_are_broken",
+    ),
+    Mutation(
+        34,
+        "the author of a procedure does not approve it",
+        f"{SOPS}/workflow.py",
+        "    if row.author == act.actor.principal:\n",
+        "    if not row.author:\n",
+        f"{SOP_TESTS}::test_the_author_does_not_approve",
+    ),
+    Mutation(
+        9,
+        "of two edits of a procedure at once the second is refused",
+        f"{SOPS}/workflow.py",
+        "    if newest.version != basis.newest:\n",
+        "    if newest.version < basis.newest:\n",
+        f"{SOP_TESTS}::test_of_two_edits_at_once_the_second_is_told",
+    ),
+    Mutation(
+        27,
+        "only approved procedures are evidence",
+        "engine/retrieval/scope.py",
+        "        elif self.sops is SopScope.APPROVED:\n",
+        "        elif self.sops is SopScope.APPROVED and self.before:\n",
+        f"{SOP_TESTS}::test_only_the_approved_are_evidence",
+    ),
+    Mutation(
+        27,
+        "a deprecated procedure is not in force",
+        f"{SOPS}/workflow.py",
+        "    current = next(iter(approved or alive), None)\n",
+        "    current = next(iter(approved or alive), rows[0][0])\n",
+        f"{SOP_TESTS}::test_search_finds_what_is_in_force",
+    ),
+    Mutation(
+        33,
+        "work notes stay out of procedures",
+        f"{SOPS}/quotes.py",
+        "        told = tuple(item for item in told if item.reader is Role.VIEWER)\n",
+        "        told = tuple(told)\n",
+        "tests/engine/assistant/test_sop_drafts.py::"
+        "test_work_notes_stay_out_unless_asked_for",
+    ),
+    Mutation(
+        27,
+        "what a model states is held against what it cites",
+        f"{ASSISTANT}/verification.py",
+        "    if found is None:\n        return",
+        "    if found is None:\n        found = told\n    if not found:\n        return",
+        "tests/engine/assistant/test_verification.py::test_lies_are_found",
+    ),
+    Mutation(
+        27,
+        "a command of a model is a stored one, whole",
+        f"{ASSISTANT}/verification.py",
+        "not any(same_command(command, s) for s in stored)",
+        "not stored",
+        "tests/engine/assistant/test_verification.py::"
+        "test_no_part_of_a_command_and_no_strange_citation",
+    ),
+    Mutation(
+        27,
+        "a summary of a model is verified",
+        f"{ASSISTANT}/merging.py",
+        "        reason = check_text(said, words) if said else",
+        "        reason = None if said else",
+        "tests/engine/assistant/test_injection.py::"
+        "test_obedient_model_gets_nothing_shown",
+    ),
+    Mutation(
+        27,
+        "a model takes nothing away from the quotes",
+        f"{ASSISTANT}/merging.py",
+        "            elif same and not _covers(statement, same):\n",
+        "            elif not statement:\n",
+        "tests/engine/assistant/test_llm_composer.py::"
+        "test_shorter_words_do_not_replace_the_quote",
+    ),
+    Mutation(
+        28,
+        "role tokens and delimiters are broken up",
+        f"{ASSISTANT}/prompts.py",
+        "    for pattern, broken in _BREAKS:\n",
+        "    for pattern, broken in _BREAKS[:0]:\n",
+        "tests/engine/assistant/test_injection.py::test_prompt_holds_no_turn_but_ours",
+    ),
+    Mutation(
+        25,
+        "hidden characters are not sent to a model",
+        f"{ASSISTANT}/prompts.py",
+        "unicodedata.category(c) not in _UNSEEN",
+        "c not in _UNSEEN",
+        "tests/engine/assistant/test_prompts.py::test_hidden_characters_are_not_sent",
     ),
 )

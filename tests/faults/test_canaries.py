@@ -153,7 +153,7 @@ def work(workspace: Workspace, canaries: Sequence[str]) -> None:
         asked = Question(f"alarm {title} again", f"{title} {word}")
         assert workspace.finding.similar(actor, asked)
         made = workspace.suggestions.suggest(actor, asked)
-        workspace.suggestions.rate(actor, made.recommendation, 2, f"not {word}")
+        workspace.feedback.rate(actor, f"R{made.recommendation}", 2, f"not {word}")
     assert issues.matching(actor, canaries[20])[1] == 1
 
 

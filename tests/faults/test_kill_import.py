@@ -54,7 +54,7 @@ def kill(bench: Bench, point: Point, *arguments: str) -> None:
 
 
 # FAULTS 1
-@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_import_goes_on_where_it_was(
     new_bench: NewBench, undisturbed: Undisturbed, kills: int
 ) -> None:

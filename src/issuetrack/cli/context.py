@@ -35,21 +35,25 @@ class Invocation:
 
     @property
     def format(self) -> OutputFormat:
-        """Return the form of output: option, then ISSUETRACK_OUTPUT, then table.
+        """Return the form of output: option, ISSUETRACK_OUTPUT, config.toml, table.
 
         Raises:
-            UsageError: the environment names a form that there is not.
+            UsageError: the environment or the file names a form that there is not.
         """
+        from issuetrack.engine.settings import preferences
+
         if self.output is not None:
             return self.output
-        named = os.environ.get("ISSUETRACK_OUTPUT")
+        said = os.environ.get("ISSUETRACK_OUTPUT")
+        named = said or preferences(os.environ).output
         if not named:
             return OutputFormat.TABLE
         try:
             return OutputFormat(named)
         except ValueError as error:
+            where = "ISSUETRACK_OUTPUT=" if said else "output in config.toml, "
             raise UsageError(
-                f"ISSUETRACK_OUTPUT={named} is not a form of output",
+                f"{where}{named} is not a form of output",
                 f"use one of: {', '.join(OutputFormat)}",
             ) from error
 
@@ -86,15 +90,19 @@ class Invocation:
             NotFoundError: there is none.
             AuthenticationError: it does not open.
         """
-        model = None
-        if model_soon:
+        from issuetrack.engine.settings import data_directory, preferences
+
+        prefers, model = preferences(os.environ), None
+        if model_soon and prefers.embedding_model is None:
             from issuetrack.engine.inference.llama import LlamaEmbedder
 
             model = LlamaEmbedder()
             model.load_soon()
+        from issuetrack.engine.inference.choice import InstalledModels
         from issuetrack.engine.workspace import Workspace
 
-        opened = Workspace.open(self.database, self.unlock(), model)
+        choice = InstalledModels(prefers, data_directory(os.environ))
+        opened = Workspace.open(self.database, self.unlock(), model, choice=choice)
         try:
             yield opened
         finally:
@@ -148,8 +156,12 @@ def text_argument(value: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def edited(text: str) -> str:
+def edited(text: str, option: str = "--body") -> str:
     """Let a person change a text in VISUAL or EDITOR.
+
+    Args:
+        text: what there is.
+        option: what gives the text without an editor.
 
     Raises:
         UsageError: the editor cannot be run, or fails.
@@ -168,6 +180,6 @@ def edited(text: str) -> str:
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise UsageError(
                 f"the editor {editor!r} failed; nothing was changed",
-                "set EDITOR, or give the text with --body",
+                f"set EDITOR, or give the text with {option}",
             ) from error
         return path.read_text(encoding="utf-8", errors="replace")

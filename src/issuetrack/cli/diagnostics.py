@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -110,3 +110,35 @@ def progress(title: str, unit: str = "") -> Iterator[Advance]:
                 bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+@contextmanager
+def growing(title: str) -> Iterator[Callable[[str], None] | None]:
+    """Show the end of a text while it grows, on a terminal only; then nothing of it.
+
+    The block is given a function to call with each piece, None without a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    head = f"{clean_line(title)}: "
+    room = max(console.width - len(head) - 1, 1)
+    told = ""
+    live = Live(console=console, transient=True, refresh_per_second=8)
+
+    def add(piece: str) -> None:
+        nonlocal told
+        live.start()
+        told = (told + clean(piece))[-room:]
+        line = Text(head, style="bold", no_wrap=True, overflow="crop")
+        live.update(line.append(clean_line(told), style="dim"))
+
+    try:
+        yield add
+    finally:
+        live.stop()

@@ -1,5 +1,6 @@
 """`doctor`: checks that everything is as it should be, and says what to do."""
 
+import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", help="Pack versions, log and reports into this zip file."),
 ]
+EgressOption = Annotated[
+    bool,
+    typer.Option("--egress", help="List every host that was contacted, and why."),
+]
+EGRESS = ("host", "port", "purpose", "outcome", "first", "last", "count")
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,16 @@ def register(app: typer.Typer) -> None:
         app,
         "doctor",
         needs="verify",
-        examples="issuetrack doctor\nissuetrack doctor --bundle support.zip",
+        examples="issuetrack doctor\nissuetrack doctor --bundle support.zip\n"
+        "issuetrack doctor --egress",
     )
-    def doctor(run: Invocation, bundle: BundleOption = None) -> None:
-        """Check libraries, model, key, schema, file, audit chain and index."""
+    def doctor(
+        run: Invocation, bundle: BundleOption = None, egress: EgressOption = False
+    ) -> None:
+        """Check libraries, models, key, schema, file, audit chain and index."""
+        if egress:
+            _show_egress(run)
+            return
         if bundle is not None:
             _bundle(run, bundle)
             return
@@ -60,6 +72,15 @@ def register(app: typer.Typer) -> None:
         failed = [check for check in checks if not check.ok]
         if failed:
             raise typer.Exit(exit_code(failed[0].code or ""))
+
+
+def _show_egress(run: Invocation) -> None:
+    from issuetrack.engine.egress import FILE, Ledger
+    from issuetrack.engine.settings import state_directory
+
+    entries = Ledger(state_directory(os.environ) / FILE).entries()
+    rows = [{name: getattr(entry, name) for name in EGRESS} for entry in entries]
+    run.show(Result(rows, EGRESS, fields=EGRESS))
 
 
 def _rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
@@ -102,6 +123,7 @@ def _machine_checks() -> Iterator[Check]:
     yield Check("program", True, f"{__version__}, Python {platform.python_version()}")
     yield _tried("libraries", _libraries)
     yield _tried("model", _model)
+    yield from _installed_models()
 
 
 def _libraries() -> str:
@@ -121,6 +143,36 @@ def _model() -> str:
     model = LlamaEmbedder()
     model.embed(["a sentence"])
     return f"{model.fingerprint}, answers"
+
+
+def _installed_models() -> Iterator[Check]:
+    """Look at the files of the models; one that is chosen and missing is a failure."""
+    from issuetrack.engine.inference.library import ModelLibrary
+    from issuetrack.engine.inference.registry import chosen_chat_model
+    from issuetrack.engine.settings import data_directory, preferences
+
+    data = data_directory(os.environ)
+
+    def chosen() -> str:
+        model = chosen_chat_model(preferences(os.environ), data)
+        return "none: suggestions do without" if model is None else model.name
+
+    yield _tried("chat model", chosen)
+    library = ModelLibrary(data, os.environ)
+    try:
+        installed = library.manifest.models()
+    except IssueTrackError as error:
+        yield Check("models", False, error.message, error.hint, error.code)
+        return
+    for model in installed:
+        found = library.usable(model)
+        if found is None:
+            detail = f"{model.provider}, {model.url or 'its file is sound'}"
+            yield Check(f"model {model.name}", True, detail)
+        else:
+            yield Check(
+                f"model {model.name}", False, found.message, found.hint, found.code
+            )
 
 
 def _workspace_checks(run: Invocation) -> Iterator[Check]:

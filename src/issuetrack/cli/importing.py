@@ -10,6 +10,7 @@ import typer
 from issuetrack.cli import diagnostics
 from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import Result
+from issuetrack.cli.probable import warn_of_new
 from issuetrack.cli.registration import command
 from issuetrack.engine.errors import ImportFormatError, UsageError
 
@@ -114,14 +115,17 @@ def register(app: typer.Typer) -> None:
         document_form = _document_form(files, form)
         if document_form is not None and mapping:
             raise UsageError("--map is for CSV files", "leave it away")
+        indexes = not (dry_run or no_index)
         with run.workspace() as workspace:
+            last = workspace.duplicates.last_issue(workspace.actor) if indexes else 0
             if document_form is None:
                 report = _import_issues(workspace, files, mapping, dates, how)
             else:
                 report = _import_documents(run, workspace, files, document_form, how)
-            if not (dry_run or no_index):
+            if indexes:
                 with diagnostics.progress("Indexing") as advance:
                     workspace.drain_index(advance)
+                warn_of_new(run, workspace, last)
         _show(run, report)
 
 

@@ -1,10 +1,17 @@
-"""`issue`: opens, lists, shows and changes issues; `resolve` says what fixed one."""
+"""`issue`: opens, lists, shows and changes issues."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from issuetrack.cli import issue_upstream, issue_view
+from issuetrack.cli import (
+    issue_linking,
+    issue_upstream,
+    issue_view,
+    probable,
+    recurring,
+    resolving,
+)
 from issuetrack.cli.context import Invocation, edited, text_argument
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command
@@ -39,7 +46,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(noun, name="issue")
     _register_reading(noun)
     _register_writing(noun)
-    _register_status(noun, app)
+    _register_status(noun)
+    resolving.register(noun, app, _show)
+    issue_linking.register(noun, _show)
+    recurring.register(noun)
     issue_upstream.register(noun, _show)
 
 
@@ -168,8 +178,11 @@ def _register_writing(noun: typer.Typer) -> None:
         category: CategoryOption = None,
         label: LabelOption = None,
         assignee: AssigneeOption = None,
+        duplicate_of: probable.OriginalOption = None,
+        link_duplicate: probable.LinkOption = False,
+        no_similar: probable.SilentOption = False,
     ) -> None:
-        """Open an issue."""
+        """Open an issue; says so if it is probably a duplicate of another one."""
         from issuetrack.engine.issues.service import IssueDraft
 
         title = title or run.ask("Title", "issuetrack issue new TITLE")
@@ -189,9 +202,13 @@ def _register_writing(noun: typer.Typer) -> None:
             labels=tuple(label or ()),
             **fields,
         )
+        wish = probable.Wish(duplicate_of, link_duplicate, no_similar)
+        wish.check()
         with run.workspace() as workspace:
+            original = wish.original(workspace)
             record = workspace.issues.create(workspace.actor, draft)
             run.index_one(workspace, record.number)
+            record = probable.meet(run, workspace, record, wish, original)
         _show(run, record)
 
     @command(
@@ -301,7 +318,7 @@ def _edited_fields(
     return changes, record.summary.revision
 
 
-def _register_status(noun: typer.Typer, app: typer.Typer) -> None:
+def _register_status(noun: typer.Typer) -> None:
     def move(
         run: Invocation, issue: str, status: "IssueStatus", comment: str | None
     ) -> None:
@@ -346,27 +363,3 @@ def _register_status(noun: typer.Typer, app: typer.Typer) -> None:
         from issuetrack.engine.store.types import IssueStatus
 
         move(run, issue, IssueStatus.OPEN, comment)
-
-    examples = (
-        "issuetrack resolve 17 'Root cause: ... Fix: ...'\n"
-        "issuetrack resolve 17 - < what-fixed-it.md"
-    )
-
-    def resolve(
-        run: Invocation,
-        issue: Name,
-        text: Annotated[
-            str | None, typer.Argument(help="What fixed it; - is stdin.")
-        ] = None,
-    ) -> None:
-        """Resolve an issue and say what fixed it."""
-        text = text or run.ask("What fixed it", "issuetrack resolve ISSUE TEXT")
-        with run.workspace() as workspace:
-            record = workspace.issues.resolve(
-                workspace.actor, issue, text_argument(text)
-            )
-            run.index_one(workspace, record.number)
-        _show(run, record)
-
-    command(app, "resolve", needs="write issues", examples=examples)(resolve)
-    command(noun, "resolve", needs="write issues", examples=examples)(resolve)

@@ -45,7 +45,7 @@ def how_known(record: "IssueRecord") -> str:
     resolution = record.resolution
     if resolution is None:
         return ""
-    if resolution.provenance == "resolution":
+    if resolution.provenance == "resolution" and resolution.how == "stated":
         return f"{resolution.how}, by whoever resolved it"
     return f"{resolution.how} from {resolution.provenance}"
 

@@ -30,17 +30,25 @@ PLACES = {
     "initialise": ("init",),
     "demo": ("demo",),
     "issue": ("issue", "resolve"),
+    "resolution": ("resolution",),
     "importing": ("import",),
     "document": ("document",),
+    "sop": ("sop",),
     "exporting": ("export",),
     "source": ("source",),
     "synchronising": ("sync",),
     "pushing": ("push",),
     "searching": ("search", "similar"),
     "suggesting": ("suggest",),
+    "recommendation": ("recommendation",),
     "rating": ("rate",),
+    "outcome": ("outcome",),
+    "feedback": ("feedback",),
+    "config": ("config",),
     "index": ("index",),
     "evaluate": ("eval",),
+    "backtest": ("backtest",),
+    "models": ("models",),
     "login": ("whoami", "login", "logout"),
     "user": ("user",),
     "key": ("key",),
@@ -76,6 +84,8 @@ def _needed(arguments: list[str]) -> Iterable[str]:
     """Return the module whose command the arguments name; all if that is not clear."""
     left = iter(arguments)
     for argument in left:
+        if argument == "--version":
+            return ()
         if argument in WITH_VALUE:
             next(left, None)
         elif not argument.startswith("-"):

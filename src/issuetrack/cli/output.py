@@ -97,7 +97,7 @@ def plain_table(rows: Sequence[Row], columns: Sequence[str]) -> "RenderableType"
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        wide = column in ("title", "detail", "reason", "remedy")
+        wide = column in ("title", "detail", "reason", "remedy", "text")
         table.add_column(
             column.replace("_", " ").upper(),
             overflow="fold" if wide else "ellipsis",

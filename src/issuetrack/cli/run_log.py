@@ -27,11 +27,16 @@ def logged(invocation: Invocation) -> Iterator[None]:
     """Log a run of a command at its end, and show the log where that was asked for."""
     import logging
 
+    from issuetrack.engine import egress
     from issuetrack.engine.logs_setup import PLAIN, logging_to
     from issuetrack.engine.settings import state_directory
 
     begun = time.monotonic()
-    with logging_to(state_directory(os.environ), *_shown(invocation)):
+    state = state_directory(os.environ)
+    with (
+        logging_to(state, *_shown(invocation)),
+        egress.recording_to(state / egress.FILE),
+    ):
         code = 0
         try:
             yield

@@ -1,4 +1,4 @@
-"""`search` and `similar`: find past issues and documents."""
+"""`search` and `similar`: find past issues, documents and approved procedures."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 COLUMNS = ("number", "key", "status", "score", "title")
 EXPLAINED = (*COLUMNS, "explain")
-FIELDS = ("number", "key", "title", "status", "url", "score", "explain", "document")
+FIELDS = (
+    *("number", "key", "title", "status", "url", "score", "explain"),
+    *("document", "sop"),
+)
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100)]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Show what made up each score.")
@@ -43,7 +46,7 @@ def register(app: typer.Typer) -> None:
         limit: Limit = 10,
         explain: Explain = False,
     ) -> None:
-        """Search issues, fixes and documents by words and by meaning."""
+        """Search issues, fixes, documents and SOPs by words and by meaning."""
         question = _free_question(" ".join(text))
         _find(run, question, limit, explain)
 
@@ -63,7 +66,7 @@ def register(app: typer.Typer) -> None:
         limit: Limit = 10,
         explain: Explain = False,
     ) -> None:
-        """Show the issues and documents most like an issue, or like a description."""
+        """Show the issues, documents and SOPs most like an issue or a description."""
         _find(run, None, limit, explain, issue=issue, text=text)
 
 
@@ -95,7 +98,8 @@ def warn_of_backlog(run: Invocation, workspace: "Workspace") -> None:
     """Say so where not everything can be found yet."""
     status = workspace.index_status()
     if status.queued:
-        what = "issues or documents" if status.documents else "issues"
+        kinds = {"issues": True, "documents": status.documents, "SOPs": status.sops}
+        what = " or ".join(kind for kind, there in kinds.items() if there)
         run.warn(f"{status.queued} {what} are not indexed yet: issuetrack index update")
 
 
@@ -114,13 +118,15 @@ def explanation(match: "Match") -> list[dict[str, Any]]:
 
 
 def name_of(row: dict[str, Any]) -> str:
-    """Return what people call a row: `#17` or `D5`."""
+    """Return what people call a row: `#17`, `D5` or `S3`."""
+    if row["sop"] is not None:
+        return f"S{row['sop']}"
     number, document = row["number"], row["document"]
     return f"#{number}" if document is None else f"D{document}"
 
 
 def match_data(summary: "Found", match: "Match", *, explain: bool) -> dict[str, Any]:
-    """Return one issue or document found as a row."""
+    """Return one issue, document or procedure found as a row."""
     return {
         "number": summary.number,
         "key": summary.key,
@@ -130,6 +136,7 @@ def match_data(summary: "Found", match: "Match", *, explain: bool) -> dict[str, 
         "score": round(match.score, 4),
         "explain": explanation(match) if explain else None,
         "document": match.document,
+        "sop": match.sop,
     }
 
 

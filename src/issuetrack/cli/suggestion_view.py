@@ -1,16 +1,29 @@
 """How a suggestion looks: as JSON, on a terminal, as Markdown."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from issuetrack.cli.searching import match_data, name_of
+from issuetrack.cli.suggestion_reasons import (
+    dropped_data,
+    explanation_data,
+    place_name,
+    reason_lines,
+    similar_data,
+)
 from issuetrack.cli.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from issuetrack.engine.assistant.composer import Step
+    from issuetrack.engine.assistant.composer import (
+        Cause,
+        Composition,
+        Evidence,
+        Step,
+    )
+    from issuetrack.engine.assistant.recommendations import StoredRecommendation
     from issuetrack.engine.assistant.suggestions import Suggestion
 
 SECTIONS = (
@@ -26,59 +39,91 @@ def _step(step: "Step") -> dict[str, Any]:
         "rationale": step.rationale,
         "command": step.command,
         "evidence": list(step.evidence),
+        "by_model": step.by_model,
+    }
+
+
+def _cause(cause: "Cause") -> dict[str, Any]:
+    return {
+        "cause": cause.cause,
+        "confidence": cause.confidence,
+        "evidence": list(cause.evidence),
+        "by_model": cause.by_model,
     }
 
 
 def suggestion_data(suggestion: "Suggestion", *, explain: bool) -> dict[str, Any]:
     """Return a suggestion as one object."""
-    c = suggestion.composition
     return {
         "recommendation": suggestion.recommendation,
         "issue": suggestion.issue,
+        **composition_data(suggestion.composition),
+        "similar": similar_data(suggestion.trace, explain=explain),
+        "evidence": evidence_data(suggestion.composition),
+        "composer": suggestion.composer,
+        "model": suggestion.model,
+        "dropped": dropped_data(suggestion.dropped, explain=explain),
+        "explain": explanation_data(suggestion.trace) if explain else None,
+    }
+
+
+def stored_data(stored: "StoredRecommendation", *, explain: bool) -> dict[str, Any]:
+    """Return a suggestion that was given earlier as one object, like a new one."""
+    trace, summary = stored.trace, stored.summary
+    asked = trace.asked if trace else None
+    return {
+        "recommendation": summary.recommendation,
+        "issue": summary.issue,
+        **composition_data(stored.composition),
+        "similar": similar_data(trace, explain=explain) if trace else [],
+        "evidence": evidence_data(stored.composition),
+        "composer": "extractive" if summary.model == "extractive" else "llm",
+        "model": asked.model if asked else None,
+        "dropped": dropped_data(trace.dropped, explain=explain) if trace else [],
+        "explain": explanation_data(trace) if trace and explain else None,
+        "question": stored.question,
+        "created_at": summary.created_at,
+    }
+
+
+def composition_data(c: "Composition") -> dict[str, Any]:
+    """Return what is suggested."""
+    return {
         "confidence": c.confidence,
+        "confidence_basis": asdict(c.basis),
         "summary": c.summary,
-        "root_causes": [
-            {
-                "cause": cause.cause,
-                "confidence": cause.confidence,
-                "evidence": list(cause.evidence),
-            }
-            for cause in c.root_causes
-        ],
+        "root_causes": [_cause(cause) for cause in c.root_causes],
         "steps": [_step(step) for step in c.steps],
         "validation": [_step(step) for step in c.validation],
         "rollback": [_step(step) for step in c.rollback],
         "questions": list(c.questions),
-        "similar": [
-            match_data(summary, match, explain=explain)
-            for summary, match in suggestion.similar
-        ],
-        "evidence": [
-            {
-                "id": item.id,
-                "source": {
-                    "type": item.kind,
-                    "number": item.issue,
-                    "key": item.key,
-                    "document": item.document,
-                    "heading": item.heading,
-                },
-                "quote": item.quote,
-            }
-            for item in c.evidence
-        ],
     }
 
 
-def confidence_words(value: float) -> str:
-    """Say how sure a suggestion is; the number is not calibrated yet."""
-    if value == 0:
+def evidence_data(c: "Composition") -> list[dict[str, Any]]:
+    """Return the quotes that a suggestion cites."""
+    return [_evidence(item) for item in c.evidence]
+
+
+def _evidence(item: "Evidence") -> dict[str, Any]:
+    source = {
+        "type": item.kind,
+        "number": item.issue,
+        "key": item.key,
+        "document": item.document,
+        "heading": item.heading,
+        "sop": item.sop,
+    }
+    return {"id": item.id, "source": source, "quote": item.quote}
+
+
+def confidence_words(data: dict[str, Any]) -> str:
+    """Say how sure a suggestion is, and where the number comes from."""
+    from issuetrack.engine.assistant.confidence import Basis
+
+    if not data["evidence"]:
         return "none: nothing on record helps"
-    if value < 0.4:  # noqa: PLR2004
-        return f"{value:.2f}, low (uncalibrated)"
-    if value < 0.7:  # noqa: PLR2004
-        return f"{value:.2f}, medium (uncalibrated)"
-    return f"{value:.2f}, high (uncalibrated)"
+    return f"{data['confidence']:.2f}, {Basis(**data['confidence_basis']).words}"
 
 
 def _own_command(step: dict[str, Any]) -> str | None:
@@ -100,7 +145,7 @@ def _panel_parts(data: dict[str, Any]) -> "Iterator[RenderableType]":
     yield Text.assemble(
         (f"R{data['recommendation']}", "bold"),
         "  confidence ",
-        (confidence_words(data["confidence"]), "bold"),
+        (confidence_words(data), "bold"),
     )
     yield Text(clean_line(data["summary"]))
     causes = (
@@ -113,6 +158,8 @@ def _panel_parts(data: dict[str, Any]) -> "Iterator[RenderableType]":
     asked = (Text(f"- {clean_line(question)}") for question in data["questions"])
     yield from _section("To find out", asked)
     yield from _section("Evidence", map(_evidence_line, data["evidence"]))
+    for title, told in reason_lines(data):
+        yield from _section(title, (Text(clean_line(line)) for line in told))
 
 
 def _section(
@@ -167,14 +214,13 @@ def _place(source: dict[str, Any]) -> str:
     """Return where a quote stands, as a person reads it."""
     key = f" ({source['key']})" if source["key"] else ""
     heading = f", {source['heading']}" if source["heading"] else ""
-    return clean_line(f"{name_of(source)}{key}, {source['type']}{heading}")
+    return clean_line(f"{place_name(source)}{key}, {source['type']}{heading}")
 
 
 def suggestion_markdown(data: dict[str, Any]) -> str:
     """Return a suggestion as Markdown."""
     lines = [
-        f"# R{data['recommendation']}, confidence "
-        f"{confidence_words(data['confidence'])}",
+        f"# R{data['recommendation']}, confidence {confidence_words(data)}",
         "",
         clean_line(data["summary"]),
     ]
@@ -203,4 +249,7 @@ def suggestion_markdown(data: dict[str, Any]) -> str:
     for item in data["evidence"]:
         quote = clean_line(item["quote"])
         lines.append(f'- {item["id"]}: {_place(item["source"])}: "{quote}"')
+    for title, told in reason_lines(data):
+        lines += ["", f"## {title}", ""]
+        lines += [f"- {clean_line(line)}" for line in told]
     return "\n".join(lines)

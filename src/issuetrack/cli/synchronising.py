@@ -11,6 +11,7 @@ import typer
 from issuetrack.cli import diagnostics
 from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import Result
+from issuetrack.cli.probable import warn_of_new
 from issuetrack.cli.registration import command
 from issuetrack.cli.source_view import SYNC_FIELDS, sync_data, sync_line
 from issuetrack.engine.errors import IssueTrackError, ModelError, UsageError
@@ -82,6 +83,8 @@ def register(app: typer.Typer) -> None:
         with run.workspace() as workspace:
             sources = workspace.sources.named(workspace.actor, name)
             one = len(sources) == 1 and name != "all"
+            indexes = not (dry_run or no_index)
+            last = workspace.duplicates.last_issue(workspace.actor) if indexes else 0
             reports, errors = [], {}
             for record in sources:
                 source = record.settings.name
@@ -91,8 +94,8 @@ def register(app: typer.Typer) -> None:
                     if one:
                         raise
                     errors[source] = error
-            if not (dry_run or no_index):
-                _index(run, workspace)
+            if indexes and _index(run, workspace):
+                warn_of_new(run, workspace, last)
         _show(run, reports, errors, one=one)
 
 
@@ -143,14 +146,17 @@ def _sync(
         )
 
 
-def _index(run: Invocation, workspace: "Workspace") -> None:
+def _index(run: Invocation, workspace: "Workspace") -> bool:
+    """Index what was read; return whether there was anything, and it worked."""
     if not workspace.index_waits():
-        return
+        return False
     try:
         with diagnostics.progress("Indexing") as advance:
             workspace.drain_index(advance)
     except ModelError as error:
         run.warn(f"what was read cannot be found yet: {error.message}")
+        return False
+    return True
 
 
 def _show(

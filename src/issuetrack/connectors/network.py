@@ -5,42 +5,24 @@ for it; the address that was checked is the one that is connected to.
 """
 
 import ipaddress
-import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import truststore
 
-from issuetrack.engine.errors import RemoteUnreachable, UsageError
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolve = Callable[[str, int], Iterable[str]]
-
-METADATA = (
-    ipaddress.ip_network("100.100.100.200/32"),
-    ipaddress.ip_network("168.63.129.16/32"),
-    ipaddress.ip_network("169.254.0.0/16"),
-    ipaddress.ip_network("192.0.0.192/32"),
-    ipaddress.ip_network("fd00:ec2::254/128"),
-    ipaddress.ip_network("fd20:ce::254/128"),
-    ipaddress.ip_network("fe80::/10"),
+from issuetrack.engine.addresses import (
+    Network,
+    Resolve,
+    is_literal,
+    is_metadata,
+    plain_address,
+    resolve,
 )
-
-TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name, as the system's resolver gives them.
-
-    Raises:
-        OSError: it has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+from issuetrack.engine.egress import Outcome, record_url
+from issuetrack.engine.errors import RemoteUnreachable, UsageError
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -55,24 +37,6 @@ def networks(text: str) -> tuple[Network, ...]:
         raise UsageError(str(error), "as 127.0.0.1 or 10.1.0.0/16") from error
 
 
-def _plain(text: str) -> Address:
-    """Return an address, or the one of version 4 that is written inside it."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if any(address in network for network in TRANSLATED) and int(address) > 1:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def refuse_address(host: str, text: str, allowed: Sequence[Network]) -> None:
     """Refuse an address that a name must not lead to.
 
@@ -81,11 +45,11 @@ def refuse_address(host: str, text: str, allowed: Sequence[Network]) -> None:
     Raises:
         RemoteUnreachable: it is this machine or a metadata service.
     """
-    address = _plain(text)
+    address = plain_address(text)
     if any(address in network for network in allowed):
         return
-    named = _is_literal(host) or host == "localhost"
-    special = any(address in network for network in METADATA)
+    named = is_literal(host) or host == "localhost"
+    special = is_metadata(address)
     if named and address.is_loopback:
         return
     if special or address.is_loopback or address.is_unspecified or address.is_multicast:
@@ -181,8 +145,48 @@ def proxy_for(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
+class RecordedTransport(httpx.BaseTransport):
+    """Notes in the egress ledger what becomes of the first request, and of failures.
+
+    Args:
+        inner: what does the talking.
+        purpose: what for.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, purpose: str) -> None:
+        self._inner = inner
+        self._purpose = purpose
+        self._noted: set[Outcome] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        try:
+            response = self._inner.handle_request(request)
+        except RemoteUnreachable:
+            self._note(request, Outcome.REFUSED)
+            raise
+        except httpx.TransportError:
+            self._note(request, Outcome.FAILED)
+            raise
+        self._note(request, Outcome.CONTACTED)
+        return response
+
+    def _note(self, request: httpx.Request, outcome: Outcome) -> None:
+        if outcome not in self._noted:
+            self._noted.add(outcome)
+            record_url(str(request.url), self._purpose, outcome)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
 def transport(
-    url: str, ca_file: str | None, allowed: Sequence[Network], find: Resolve = resolve
+    url: str,
+    ca_file: str | None,
+    allowed: Sequence[Network],
+    find: Resolve = resolve,
+    purpose: str = "sync",
 ) -> httpx.BaseTransport:
     """Return what talks to a tracker: through the proxy where there is one.
 
@@ -197,4 +201,5 @@ def transport(
             "the proxy that the environment names cannot be used",
             "give HTTPS_PROXY as http://host:port",
         ) from error
-    return inner if proxy else GuardedTransport(inner, allowed, find)
+    guarded = inner if proxy else GuardedTransport(inner, allowed, find)
+    return RecordedTransport(guarded, purpose)

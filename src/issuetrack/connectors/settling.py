@@ -108,4 +108,9 @@ def _refuse_plain_http(url: str, cloud: Sequence[str], *, insecure: bool) -> Non
 def transport_for(settings: SourceSettings) -> httpx.BaseTransport:
     """Return what talks to the tracker of a source."""
     allowed = networks(settings.options.get("allow-address", ""))
-    return transport(settings.base_url, settings.options.get("ca-file"), allowed)
+    return transport(
+        settings.base_url,
+        settings.options.get("ca-file"),
+        allowed,
+        purpose=f"sync {settings.kind}",
+    )

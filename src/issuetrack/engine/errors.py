@@ -17,6 +17,8 @@ IssueTrackError                     failure
 |   +-- RemoteAnswerError           remote_answer
 +-- ModelError                      model_unavailable
 |   +-- ModelFileError              model_unavailable
+|   +-- ContextOverflow             model_unavailable
+|   +-- ModelCancelled              model_unavailable
 +-- StoreError                      store
 |   +-- SchemaTooNew                schema_too_new
 |   +-- WorkspaceExists             workspace_exists
@@ -25,6 +27,8 @@ IssueTrackError                     failure
 """
 
 from pathlib import Path
+
+REINSTALL = "reinstall the package: pip install --force-reinstall issuetrack"
 
 
 class IssueTrackError(Exception):
@@ -133,11 +137,21 @@ class ModelError(IssueTrackError):
 class ModelFileError(ModelError):
     """A model file is missing, truncated or not the one expected."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"the model file {path.name} cannot be used: {reason}",
-            "reinstall the package: pip install --force-reinstall issuetrack",
-        )
+    def __init__(
+        self,
+        path: Path,
+        reason: str,
+        hint: str = REINSTALL,
+    ) -> None:
+        super().__init__(f"the model file {path.name} cannot be used: {reason}", hint)
+
+
+class ContextOverflow(ModelError):  # noqa: N818 - the condition's own name
+    """A request is longer than what the model can hold."""
+
+
+class ModelCancelled(ModelError):  # noqa: N818 - the condition's own name
+    """The model was told to stop."""
 
 
 class StoreError(IssueTrackError):

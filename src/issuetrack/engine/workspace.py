@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,9 @@ from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.audit import Verification
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor, register
-from issuetrack.engine.issues.service import IssueService
 from issuetrack.engine.retrieval.outbox import is_waiting
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
+from issuetrack.engine.services import Services
 from issuetrack.engine.settings import operating_system_user
 from issuetrack.engine.store.database import SCHEMA_VERSION, Database
 from issuetrack.engine.store.file_guard import restored_path, spool_path
@@ -28,27 +28,9 @@ from issuetrack.engine.store.sqlcipher import create_file
 from issuetrack.engine.store.unlock import Unlock, new_recovery_key, recovery_secret
 
 if TYPE_CHECKING:
-    from issuetrack.engine.assistant.suggestions import SuggestionService
-    from issuetrack.engine.identity.accounts import AccountService
-    from issuetrack.engine.identity.audit_log import AuditService
-    from issuetrack.engine.identity.keys import KeyService
     from issuetrack.engine.inference.ports import EmbeddingModel
-    from issuetrack.engine.issues.finding import FindingService
-    from issuetrack.engine.issues.knowledge import DocumentService
-    from issuetrack.engine.issues.mirroring import MirrorService
-    from issuetrack.engine.maintenance import MaintenanceService
-    from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
-    from issuetrack.engine.retrieval.indexing import (
-        Indexer,
-        IndexReport,
-        IndexStatus,
-        Progress,
-    )
-    from issuetrack.engine.sync.documents import DocumentImportService
-    from issuetrack.engine.sync.push import PushService
-    from issuetrack.engine.sync.service import ImportService
-    from issuetrack.engine.sync.sources import SourceService
-    from issuetrack.engine.sync.sync import SyncService
+    from issuetrack.engine.retrieval.indexing import IndexReport, IndexStatus, Progress
+    from issuetrack.engine.services import ModelChoice
 
 
 def now_utc() -> datetime:
@@ -66,7 +48,7 @@ class NewWorkspace:
     recovery_key: str = field(repr=False)
 
 
-class Workspace:
+class Workspace(Services):
     """An open database with its services, on behalf of one actor."""
 
     def __init__(
@@ -74,12 +56,11 @@ class Workspace:
         database: Database,
         model: "EmbeddingModel | None" = None,
         clock: Callable[[], datetime] = now_utc,
+        choice: "ModelChoice | None" = None,
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self.actor = Actor.from_keys(database.keychain.keys, self._record_denial)
-        self._given_model = model
-        self.issues = IssueService(database, clock)
+        keys = database.keychain.keys
+        actor = Actor.from_keys(keys, self._record_denial)
+        super().__init__(database, actor, clock, model, choice)
 
     @classmethod
     def open(
@@ -88,6 +69,7 @@ class Workspace:
         unlock: Unlock,
         model: "EmbeddingModel | None" = None,
         clock: Callable[[], datetime] = now_utc,
+        choice: "ModelChoice | None" = None,
     ) -> "Workspace":
         """Open a workspace, bringing its tables up to date.
 
@@ -117,7 +99,7 @@ class Workspace:
         try:
             database.migrate()
             database.settle_keys()
-            workspace = cls(database, model, clock)
+            workspace = cls(database, model, clock, choice)
             if spool_path(path).exists():
                 workspace.trail.take_failed_unlocks(workspace.actor)
         except BaseException:
@@ -208,119 +190,6 @@ class Workspace:
         finally:
             database.close()
 
-    @cached_property
-    def model(self) -> "EmbeddingModel":
-        """Return the embedding model; it is loaded at its first use."""
-        from issuetrack.engine.inference.llama import LlamaEmbedder
-
-        return self._given_model or LlamaEmbedder()
-
-    @cached_property
-    def finding(self) -> "FindingService":
-        """Return what finds past issues and documents."""
-        from issuetrack.engine.issues.finding import FindingService
-        from issuetrack.engine.retrieval.search import Search
-
-        return FindingService(self._database, Search(self.model))
-
-    @cached_property
-    def _indexer(self) -> "Indexer":
-        from issuetrack.engine.retrieval.indexing import Indexer
-
-        return Indexer(self._database, self.model)
-
-    @cached_property
-    def accounts(self) -> "AccountService":
-        """Return the users."""
-        from issuetrack.engine.identity.accounts import AccountService
-
-        return AccountService(self._database, self._clock)
-
-    @cached_property
-    def keys(self) -> "KeyService":
-        """Return the life of keys."""
-        from issuetrack.engine.identity.keys import KeyService
-
-        return KeyService(self._database, self._clock)
-
-    @cached_property
-    def trail(self) -> "AuditService":
-        """Return what reads and checks the audit trail."""
-        from issuetrack.engine.identity.audit_log import AuditService
-
-        return AuditService(self._database, self._clock)
-
-    @cached_property
-    def maintenance(self) -> "MaintenanceService":
-        """Return backup, checks and compaction."""
-        from issuetrack.engine.maintenance import MaintenanceService
-
-        return MaintenanceService(self._database, self._clock)
-
-    @cached_property
-    def imports(self) -> "ImportService":
-        """Return what takes issues in."""
-        from issuetrack.engine.sync.service import ImportService
-
-        return ImportService(self._database, self._clock)
-
-    @cached_property
-    def documents(self) -> "DocumentService":
-        """Return the imported documents."""
-        from issuetrack.engine.issues.knowledge import DocumentService
-
-        return DocumentService(self._database, self._clock)
-
-    @cached_property
-    def document_imports(self) -> "DocumentImportService":
-        """Return what takes documents in."""
-        from issuetrack.engine.sync.documents import DocumentImportService
-
-        return DocumentImportService(self._database, self._clock)
-
-    @cached_property
-    def sources(self) -> "SourceService":
-        """Return the trackers and what became of them."""
-        from issuetrack.engine.sync.sources import SourceService
-
-        return SourceService(self._database, self._clock)
-
-    @cached_property
-    def sync(self) -> "SyncService":
-        """Return what reads from trackers."""
-        from issuetrack.engine.sync.sync import SyncService
-
-        return SyncService(self._database, self.sources, self._clock)
-
-    @cached_property
-    def push(self) -> "PushService":
-        """Return what writes to trackers."""
-        from issuetrack.engine.sync.push import PushService
-
-        return PushService(self._database, self.sources, self._clock)
-
-    @cached_property
-    def mirror(self) -> "MirrorService":
-        """Return what sources say of issues, and local edits they do not know of."""
-        from issuetrack.engine.issues.mirroring import MirrorService
-
-        return MirrorService(self._database, self._clock)
-
-    @cached_property
-    def suggestions(self) -> "SuggestionService":
-        """Return what suggests and keeps ratings."""
-        from issuetrack.engine.assistant.suggestions import SuggestionService
-        from issuetrack.engine.retrieval.search import Search
-
-        return SuggestionService(self._database, Search(self.model), self._clock)
-
-    @cached_property
-    def evaluation(self) -> "DuplicateEvaluation":
-        """Return the measuring of retrieval against known duplicates."""
-        from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
-
-        return DuplicateEvaluation(self._database, self.model)
-
     @property
     def opened_by(self) -> SlotKind:
         """Return what kind of slot the workspace was opened with."""
@@ -349,14 +218,16 @@ class Workspace:
             return is_waiting(uow)
 
     def drain_index(
-        self, progress: "Progress | None" = None, only: int | None = None
+        self, progress: "Progress | None" = None, only: "int | Subject | None" = None
     ) -> "IndexReport":
-        """Index what has changed, or only one issue.
+        """Index what has changed, or only one issue or other subject.
 
         Raises:
             ModelError: the embedding model cannot be used.
         """
         authorize(self.actor, Permission.INDEX)
+        if isinstance(only, int):
+            only = Subject(SubjectKind.ISSUE, only)
         return self._indexer.drain(progress, only)
 
     def rebuild_index(self, progress: "Progress | None" = None) -> "IndexReport":
@@ -376,6 +247,26 @@ class Workspace:
         report = self._indexer.drain(progress)
         self._indexer.drop_unused()
         return report
+
+    def adapt_index(self, *, off: bool = False) -> "IndexStatus":
+        """Adapt the vector space to this workspace now, or no longer.
+
+        Raises:
+            UsageError: too few pairs are known, or an admin has it off.
+        """
+        authorize(self.actor, Permission.INDEX)
+        now = self._clock()
+        with self._database.write() as uow:
+            audit.record(
+                uow,
+                self.actor,
+                now,
+                "index.adapt",
+                ("index", "all"),
+                after={"off": off},
+            )
+            self._indexer.adapt(uow, now, off=off)
+        return self._indexer.status()
 
     def verify_audit(self) -> Verification:
         """Check the audit chain from its first entry to its last."""

@@ -8,7 +8,7 @@ import pytest
 
 from issuetrack.engine.assistant.grounding import Section
 from issuetrack.engine.assistant.sources import RELEVANT, Source, gather
-from issuetrack.engine.errors import NotFoundError, UsageError
+from issuetrack.engine.errors import UsageError
 from issuetrack.engine.issues.records import IssueRecord
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.retrieval.search import Question, Search
@@ -25,7 +25,7 @@ def sources_of(workspace: Workspace, question: Question) -> list[Source]:
     """Return the sources of a question."""
     with workspace._database.read() as uow:
         matches = Search(workspace.model).find(uow, question, 8)
-        return gather(uow, question, matches)
+        return gather(Reader(uow), question, matches)
 
 
 def solved(workspace: Workspace, title: str, body: str, fix: str) -> int:
@@ -183,51 +183,13 @@ def test_an_empty_question_is_refused(workspace: Workspace, text: str) -> None:
     assert payload_roles(workspace) == []
 
 
-def test_a_rating_is_kept_for_engineers(workspace: Workspace) -> None:
-    """Stars, rater and sealed feedback are stored with the recommendation."""
-    workspace.suggestions.suggest(workspace.actor, Question("disk full"))
-    rated = workspace.suggestions.rate(workspace.actor, 1, 4, " step 2 was wrong ")
-    assert (rated.recommendation, rated.stars, rated.rater) == (1, 4, "owner")
-    workspace.suggestions.rate(workspace.actor, 1, 5)
-    with workspace._database.read() as uow:
-        first, second = uow.sql(
-            "SELECT uuid, rater, stars, feedback FROM rating ORDER BY id"
-        )
-        feedback = bytes(first[3])
-        key = uow._cipher._keys[feedback[2 : 2 + feedback[1]].decode()]
-        text = uow.open("rating", "feedback", first[0], feedback)
-    assert (first[1], first[2], text) == (
-        workspace.actor.principal,
-        4,
-        "step 2 was wrong",
-    )
-    assert (second[2], second[3], key.role) == (5, None, Role.ENGINEER)
-
-
-@pytest.mark.parametrize("stars", [-1, 0, 6, 100])
-def test_stars_are_one_to_five(workspace: Workspace, stars: int) -> None:
-    """Other numbers are refused and not stored."""
-    workspace.suggestions.suggest(workspace.actor, Question("disk full"))
-    with pytest.raises(UsageError, match="is not a rating"):
-        workspace.suggestions.rate(workspace.actor, 1, stars)
-    with workspace._database.read() as uow:
-        assert uow.sql("SELECT count(*) FROM rating")[0][0] == 0
-
-
-def test_what_does_not_exist_cannot_be_rated(workspace: Workspace) -> None:
-    """The error names the recommendation and says where to find numbers."""
-    with pytest.raises(NotFoundError, match="there is no recommendation R7") as caught:
-        workspace.suggestions.rate(workspace.actor, 7, 5)
-    assert caught.value.hint is not None
-
-
 def test_a_viewer_may_ask_and_rate(workspace: Workspace) -> None:
     """Suggestions are for everybody who may read."""
     viewer = replace(workspace.actor, role=Role.VIEWER)
     asks: list[Callable[[], object]] = [
         lambda: workspace.suggestions.suggest(viewer, Question("disk full")),
         lambda: workspace.finding.similar(viewer, Question("disk full")),
-        lambda: workspace.suggestions.rate(viewer, 1, 3),
+        lambda: workspace.feedback.rate(viewer, "R1", 3),
     ]
     for ask in asks:
         assert ask() is not None

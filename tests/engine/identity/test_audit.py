@@ -26,7 +26,7 @@ from issuetrack.engine.store.audit_head import Head, HeadFile, head_file_path
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.tables import AuditEntry
-from issuetrack.engine.store.types import CommentKind, IssueStatus, Role
+from issuetrack.engine.store.types import CommentKind, IssueStatus, OutcomeResult, Role
 from issuetrack.engine.store.unlock import Unlock, new_recovery_key, recovery_secret
 from issuetrack.engine.workspace import Workspace
 
@@ -777,7 +777,10 @@ ACTIONS: dict[str, Action] = {
     "resolve": lambda w: w.issues.resolve(w.actor, "2", "turn it off and on again"),
     "import": _import,
     "suggest": lambda w: w.suggestions.suggest(w.actor, Question("the node is down")),
-    "rate": lambda w: w.suggestions.rate(w.actor, 1, 4, "thanks"),
+    "rate": lambda w: w.feedback.rate(w.actor, "R1", 4, "thanks"),
+    "outcome": lambda w: w.feedback.outcome(w.actor, "R1", OutcomeResult.PARTLY),
+    "link": lambda w: w.linking.link(w.actor, "2", "1"),
+    "unset policy": lambda w: w.policies.unset(w.actor, "duplicates.warn"),
     "rebuild": lambda w: w.rebuild_index(),
     "user add": lambda w: w.accounts.add(w.actor, "new", Role.VIEWER, _new),
     "user role": lambda w: w.accounts.set_role(w.actor, "viewer", Role.ENGINEER),

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from conftest import MEMBERS, Team
+from issuetrack.engine.assistant.feedback_log import FeedbackFilter
 from issuetrack.engine.errors import PermissionDenied
 from issuetrack.engine.identity.audit_log import AuditFilter
 from issuetrack.engine.identity.policy import (
@@ -58,6 +59,7 @@ def test_viewers_change_nothing() -> None:
         Permission.READ,
         Permission.SUGGEST,
         Permission.RATE,
+        Permission.USE_MODELS,
         Permission.EXPORT,
         Permission.VERIFY,
     }
@@ -71,6 +73,11 @@ DOORS: list[Action] = [
     lambda w: w.issues.set_status(w.actor, "1", IssueStatus.CLOSED),
     lambda w: w.issues.resolve(w.actor, "1", "off and on again, twice"),
     lambda w: w.imports.run(w.actor, "s", "jsonl", []),
+    lambda w: w.policies.set(w.actor, "learning.ratings", "off"),
+    lambda w: w.policies.unset(w.actor, "learning.ratings"),
+    lambda w: w.linking.link(w.actor, "1", "1"),
+    lambda w: w.linking.unlink(w.actor, "1"),
+    lambda w: w.feedback.entries(w.actor, FeedbackFilter(), 10),
     lambda w: w.drain_index(),
     lambda w: w.rebuild_index(),
     lambda w: w.maintenance.backup(w.actor),
@@ -108,7 +115,7 @@ def test_viewer_may_look_and_ask(workspace: Workspace) -> None:
     assert len(list(workspace.issues.every(viewer))) == 1
     assert workspace.finding.similar(viewer, Question("the node is down"))
     made = workspace.suggestions.suggest(viewer, Question("the node is down"))
-    assert workspace.suggestions.rate(viewer, made.recommendation, 5).stars == 5
+    assert workspace.feedback.rate(viewer, f"R{made.recommendation}", 5).stars == 5
     assert workspace.index_status().issues == 1
     assert workspace.integrity_problems() == []
 

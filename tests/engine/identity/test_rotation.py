@@ -30,7 +30,14 @@ from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.encryption import FieldCipher, Place
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
 from issuetrack.engine.store.resealing import BATCH, SEALED_COLUMNS, rows_under
-from issuetrack.engine.store.types import READER_ROLES, CommentKind, Role
+from issuetrack.engine.store.tables import Outcome, Sop, SopEvent, SopVersion
+from issuetrack.engine.store.types import (
+    READER_ROLES,
+    CommentKind,
+    OutcomeResult,
+    Role,
+    SopStatus,
+)
 from issuetrack.engine.sync.ports import Mapped, RemoteIssue
 from issuetrack.engine.workspace import Workspace
 
@@ -98,13 +105,39 @@ def full(team: Team, embedder: LlamaEmbedder, tmp_path: Path) -> Workspace:
     workspace = reopened(team, workspace, embedder)
     workspace.drain_index()
     made = workspace.suggestions.suggest(actor, Question("the node is down"))
-    workspace.suggestions.rate(actor, made.recommendation, 5, "it helped")
+    workspace.feedback.rate(actor, f"R{made.recommendation}", 5, "it helped")
     with workspace._database.write() as uow:
         ((uuid,),) = uow.sql("SELECT uuid FROM source WHERE name = 'past'")
         token = uow.seal_credential("source", "token", uuid, "S3CR3T", URL)
         where = "UPDATE source SET base_url = ?, token = ? WHERE uuid = ?"
         uow.sql(where, URL, token, uuid)
+    fill_the_loop(workspace)
     return workspace
+
+
+def fill_the_loop(workspace: Workspace) -> None:
+    """Give a procedure, an outcome and a trace their sealed values."""
+    now = datetime(2026, 3, 3, tzinfo=UTC)
+    who = workspace.actor.principal
+    with workspace._database.write() as uow:
+        ((uuid,),) = uow.sql("SELECT uuid FROM recommendation LIMIT 1")
+        trace = uow.seal("recommendation", "trace", uuid, "{}")
+        uow.sql("UPDATE recommendation SET trace = ? WHERE uuid = ?", trace, uuid)
+        sop = {"uuid": "s1", "created_by": who, "created_at": now}
+        uow.insert(Sop, [{"id": 1} | sop])
+        sealed = {
+            column: uow.seal("sop_version", column, "v1", "{}")
+            for column in ("content", "original", "citations")
+        }
+        version = {"uuid": "v1", "sop_id": 1, "version": 1, "title": "Gates"}
+        version |= {"status": SopStatus.DRAFT, "tags": [], "author": who}
+        uow.insert(SopVersion, [version | sealed | {"created_at": now}])
+        note = uow.seal("sop_event", "note", "e1", "made")
+        event = {"uuid": "e1", "sop_id": 1, "version": 1, "at": now, "actor": who}
+        uow.insert(SopEvent, [event | {"action": "draft", "note": note}])
+        note = uow.seal("outcome", "note", "o1", "it did")
+        outcome = {"uuid": "o1", "sop_id": 1, "result": OutcomeResult.ACCEPTED}
+        uow.insert(Outcome, [outcome | {"note": note, "actor": who, "created_at": now}])
 
 
 def reopened(team: Team, workspace: Workspace, model: LlamaEmbedder) -> Workspace:

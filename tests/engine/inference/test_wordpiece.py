@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuetrack.engine.errors import ModelFileError
+from issuetrack.engine.inference.gguf import read_vocabulary
 from issuetrack.engine.inference.llama import LlamaEmbedder, shipped_path
-from issuetrack.engine.inference.wordpiece import WordPieces, read_vocabulary
+from issuetrack.engine.inference.wordpiece import WordPieces
 
 MARKERS = 2
 VARIED = (
@@ -53,7 +54,7 @@ UNKNOWN = (
 def llama_count(model: LlamaEmbedder, text: str) -> int:
     """Return how many word pieces llama.cpp itself sees in a text."""
     model.load()
-    answer = model._server.handle_embeddings({"input": [text]})
+    answer = model._loaded().embeddings({"input": [text]})
     return int(answer["usage"]["prompt_tokens"]) - MARKERS
 
 

@@ -1,18 +1,21 @@
 """Legs added up: standard scores over the union, floors, weights."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from issuetrack.engine.retrieval import fusion
 from issuetrack.engine.retrieval.fusion import (
+    LEXICAL_NAME,
     LEXICAL_TEXT,
     LEXICAL_TITLE,
     VECTOR_TEXT,
     VECTOR_TITLE,
     WEIGHTS,
-    fuse,
+    Contribution,
 )
 
 legs_of_any_kind = st.dictionaries(
@@ -21,6 +24,18 @@ legs_of_any_kind = st.dictionaries(
         st.integers(1, 30), st.floats(-1, 40, allow_nan=False), max_size=12
     ),
 )
+
+
+def fuse(
+    legs: Mapping[str, Mapping[int, float]], weights: Mapping[str, float] = WEIGHTS
+) -> dict[int, list[Contribution]]:
+    """Return the contributions of every candidate, which add up to its score."""
+    fused = fusion.fuse(legs, weights)
+    found = {one: fused.contributions(one) for one in fused.places}
+    assert fused.scores == pytest.approx(
+        {one: sum(c.value for c in parts) for one, parts in found.items()}
+    )
+    return found
 
 
 def test_standard_scores_by_hand() -> None:
@@ -116,3 +131,28 @@ def test_standard_scores_of_a_leg_balance(legs: dict[str, dict[int, float]]) -> 
         for c in contributions:
             totals[c.leg] = totals.get(c.leg, 0.0) + c.standard_score
     assert all(abs(total) < 1e-3 for total in totals.values())
+
+
+def test_words_and_meaning_weigh_the_same_however_their_legs_agree() -> None:
+    """The sum of a family deviates by the sum of its weights, whatever its legs."""
+    same = {1: 5.0, 2: 1.0, 3: 0.5, 4: 0.0}
+    fused = fuse(
+        {
+            LEXICAL_TEXT: same,
+            LEXICAL_TITLE: same,
+            VECTOR_TEXT: {1: 0.1, 2: 0.9, 3: 0.2, 4: 0.3},
+            VECTOR_TITLE: {1: 0.9, 2: 0.2, 3: 0.3, 4: 0.1},
+        }
+    )
+    for family in ((LEXICAL_TEXT, LEXICAL_TITLE), (VECTOR_TEXT, VECTOR_TITLE)):
+        sums = [sum(c.value for c in cs if c.leg in family) for cs in fused.values()]
+        deviation = math.sqrt(sum(x * x for x in sums) / len(sums))
+        assert deviation == pytest.approx(sum(WEIGHTS[leg] for leg in family))
+
+
+def test_the_leg_of_names_says_nothing_of_what_has_none() -> None:
+    """Candidates without a name get 0 from it, and do not move the others."""
+    legs = {VECTOR_TEXT: {1: 0.9, 2: 0.5, 3: 0.1}, LEXICAL_NAME: {2: 4.0, 3: 0.0}}
+    fused = fuse(legs)
+    by_name = {n: cs[1].standard_score for n, cs in fused.items()}
+    assert by_name == {1: 0.0, 2: pytest.approx(1.0), 3: pytest.approx(-1.0)}

@@ -121,7 +121,8 @@ def test_a_new_issue_is_queued_and_a_drain_empties_the_queue(
     report = watched.drain_index()
     assert (report.issues, report.chunks, report.embedded) == (2, 4, 3)
     after = watched.index_status()
-    assert after == IndexStatus(2, 2, 0, 4, 3, watched.model.fingerprint, True)
+    made = watched.model.fingerprint
+    assert after == IndexStatus(2, 2, 0, 4, 3, made, True, pairs=1)
 
 
 def test_every_change_of_an_issue_queues_it(watched: Workspace) -> None:

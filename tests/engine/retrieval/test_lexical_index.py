@@ -111,9 +111,9 @@ def document(title: str, body: str = "", fix: str = "") -> LexicalDocument:
             ["varlibkubeletpods", "var", "lib", "kubelet", "pods"],
         ),
         (r"C:\Windows\spool", ["c", "windowsspool", "windows", "spool"]),
-        ("10.20.0.53:53", ["102005353", "10", "20", "0", "53", "53"]),
+        ("10.20.0.53:53", ["102005353", "1020053", "10", "20", "0", "53", "53"]),
         ("worker-04", ["worker04", "worker", "04"]),
-        ("ops@example.com", ["opsexamplecom", "ops", "example", "com"]),
+        ("ops@example.com", ["opsexamplecom", "examplecom", "ops", "example", "com"]),
         ("ORA-00942", ["ora00942", "ora", "00942"]),
         ("0x80140000", ["0x80140000", "0", "x", "80140000"]),
         (

@@ -23,8 +23,9 @@ from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.issues.texts import MOST_BODY
 from issuetrack.engine.retrieval.consistency import index_problems
+from issuetrack.engine.retrieval.scope import EVERYTHING, Scope
 from issuetrack.engine.retrieval.search import Question, Search
-from issuetrack.engine.retrieval.subjects import Subject
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync import documents
 from issuetrack.engine.sync.documents import DocumentReport
@@ -509,11 +510,14 @@ def test_checks_cover_documents(
     assert any(found.startswith(problem) for found in problems(counted))
 
 
-def asked(workspace: Workspace, **how: Any) -> list[Subject]:
+def asked(
+    workspace: Workspace, exclude: int | None = None, scope: Scope = EVERYTHING
+) -> list[Subject]:
     """Return what is most like a broker that keeps orders."""
-    question = Question("broker keeps orders", exclude=how.pop("exclude", None))
+    question = Question("broker keeps orders", exclude=exclude)
     with workspace._database.read() as uow:
-        return [m.subject for m in Search(workspace.model, **how).find(uow, question)]
+        found = Search(workspace.model).find(uow, question, scope=scope)
+        return [match.subject for match in found]
 
 
 def test_documents_are_found_beside_issues(counted: Workspace, wiki: Path) -> None:
@@ -526,10 +530,12 @@ def test_documents_are_found_beside_issues(counted: Workspace, wiki: Path) -> No
     take(counted, wiki)
     found = asked(counted)
 
-    assert {Subject(True, 1), Subject(False, 1)} <= set(found[:3])
-    assert Subject(True, 1) in asked(counted, exclude=1)
-    assert Subject(False, 1) not in asked(counted, exclude=1)
-    assert asked(counted, documents=False) == before
+    assert {Subject(SubjectKind.DOCUMENT, 1), Subject(SubjectKind.ISSUE, 1)} <= set(
+        found[:3]
+    )
+    assert Subject(SubjectKind.DOCUMENT, 1) in asked(counted, exclude=1)
+    assert Subject(SubjectKind.ISSUE, 1) not in asked(counted, exclude=1)
+    assert asked(counted, scope=Scope(documents=False)) == before
     listed = counted.finding.similar(counted.actor, Question("broker keeps orders"))
     assert {type(summary).__name__ for summary, _ in listed} == {
         "IssueSummary",

@@ -9,7 +9,7 @@ from typing import Any
 from issuetrack.connectors import fields, vocabulary
 from issuetrack.connectors.fields import Record
 from issuetrack.engine.issues.records import IssueRecord
-from issuetrack.engine.store.types import CommentKind
+from issuetrack.engine.store.types import CommentKind, ResolutionHow, Role
 from issuetrack.engine.sync.ports import RemoteComment, RemoteIssue
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -114,11 +114,14 @@ def exported(issue: IssueRecord, duplicate_of: str | None) -> dict[str, Any]:
 
 
 def _stated(issue: IssueRecord) -> str | None:
-    """Return the resolution unless it only repeats a comment."""
+    """Return what a person said fixed it, if everybody may read that.
+
+    What was mined is mined again from the comments.
+    """
     resolution = issue.resolution
-    if resolution is None or resolution.provenance.startswith("comment"):
+    if resolution is None or resolution.how is ResolutionHow.MINED:
         return None
-    return resolution.text
+    return resolution.text if resolution.reader is Role.VIEWER else None
 
 
 def exported_key(number: int, key: str | None) -> str:

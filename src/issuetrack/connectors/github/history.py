@@ -54,8 +54,7 @@ def _entry(entry: Any, key: str) -> Sequence[Item]:
             comment = github.comment(at | entry)
             return [comment, *github.duplicates(key, comment.body)]
         if kind == "cross-referenced":
-            link = github.cross_reference(entry, key)
-            return [link] if link else []
+            return github.cross_reference(entry, key)
         return github.event(entry, key)
     except (ValueError, AttributeError, TypeError, OverflowError) as error:
         return [bad(key, error, entry)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from issuetrack.connectors import fields, vocabulary
 from issuetrack.connectors.fields import Record
 from issuetrack.connectors.mapping import Overrides, Reading
+from issuetrack.engine.issues.candidates import PULL_REQUEST_TITLE
 from issuetrack.engine.store.types import IssueStatus, IssueType, LinkKind, Priority
 from issuetrack.engine.sync.ports import (
     Item,
@@ -199,6 +200,25 @@ def closed_by(record: Record) -> Iterator[RemoteLink]:
         yield RemoteLink(LinkKind.CLOSED_BY, url, key)
 
 
+def merged(record: Record) -> Iterator[RemoteEvent]:
+    """Yield the title of a merged pull request for the issues it says it closes."""
+    at = vocabulary.moment(
+        fields.text(fields.mapping(record, "pull_request"), "merged_at")
+    )
+    title, number = fields.text(record, "title"), record.get("number")
+    if at is None or not title:
+        return
+    for link in closed_by(record):
+        yield RemoteEvent(
+            f"pull request {link.target}",
+            at,
+            PULL_REQUEST_TITLE,
+            after=f"{title} (#{number})",
+            actor=_login(record, "user"),
+            issue_key=link.issue_key,
+        )
+
+
 def duplicates(issue_key: str, text: str) -> Iterator[RemoteLink]:
     """Yield what a comment says its issue is a duplicate of."""
     own = issue_key.partition("#")[0]
@@ -261,10 +281,11 @@ def _told(
     return known.get(kind or "")
 
 
-def cross_reference(record: Record, issue_key: str) -> RemoteLink | None:
-    """Return the merged pull request that a timeline entry says closes the issue."""
+def cross_reference(record: Record, issue_key: str) -> list[RemoteLink | RemoteEvent]:
+    """Return the merged pull request that a timeline entry says closes the issue.
+
+    The link to it comes first, then its title.
+    """
     source = fields.mapping(fields.mapping(record, "source"), "issue")
-    for link in closed_by(source):
-        if link.issue_key == issue_key:
-            return link
-    return None
+    said: list[RemoteLink | RemoteEvent] = [*closed_by(source), *merged(source)]
+    return [item for item in said if item.issue_key == issue_key]

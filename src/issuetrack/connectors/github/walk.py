@@ -28,6 +28,7 @@ from issuetrack.engine.sync.ports import (
     BadRecord,
     Item,
     RemoteComment,
+    RemoteEvent,
     RemoteIssue,
     RemoteLink,
     SkippedRecord,
@@ -218,6 +219,7 @@ class RepositoryWalk:
         for answer, records, last in walk:
             items = [self._issue(record) for record in records]
             items += self._links(records, items)
+            items += _titles(records)
             self._progress.issues = _later(self._progress.issues, last)
             total = total or _total(answer)
             yield Page(tuple(items), "", total)
@@ -336,6 +338,15 @@ def _total(answer: Answer) -> int | None:
     query = parse_qs(urlsplit(links.get("last", {}).get("url", "")).query)
     page = query.get("page", [""])[0]
     return int(page) * PER_PAGE if _PAGE.fullmatch(page) else None
+
+
+def _titles(records: list[Any]) -> list[RemoteEvent]:
+    """Return the titles of merged pull requests, for the issues they closed."""
+    found: list[RemoteEvent] = []
+    for record in records:
+        with contextlib.suppress(ValueError, AttributeError):
+            found += github.merged(record)
+    return found
 
 
 def _comment(record: Any, name: str) -> list[Item]:

@@ -8,11 +8,17 @@ words it cites is dropped.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from issuetrack.engine.assistant.confidence import Features, confidence
-from issuetrack.engine.assistant.grounding import Section, is_grounded
+from issuetrack.engine.assistant.confidence import (
+    Basis,
+    Confidence,
+    answer_features,
+    confidence,
+)
+from issuetrack.engine.assistant.grounding import Section, is_grounded, may_be_done
 from issuetrack.engine.assistant.sources import Source, SourceSpan
 from issuetrack.engine.retrieval.lexical_index import signature, words
 from issuetrack.engine.retrieval.search import Question
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
 from issuetrack.engine.store.types import Role
 
 MOST_CAUSES, MOST_STEPS, MOST_CHECKS = 3, 8, 4
@@ -22,6 +28,7 @@ RUNNER_UP_STEPS = 3
 SAME = 0.6
 SHORT_QUESTION = 8
 READ_CHARACTERS = 20_000
+NOT_CALIBRATED = Basis()
 
 
 @dataclass(frozen=True)
@@ -29,9 +36,10 @@ class Evidence:
     """A stored span that something cites.
 
     Attributes:
-        issue: where it stands; None if it is in a document.
-        document: where it stands; None if it is in an issue.
-        heading: the heading above it in its document.
+        issue: where it stands; None if that is no issue.
+        document: where it stands; None if that is no document.
+        heading: the heading above it in its document or procedure.
+        sop: where it stands; None if that is no procedure.
     """
 
     id: str
@@ -42,25 +50,41 @@ class Evidence:
     reader: Role
     document: int | None = None
     heading: str | None = None
+    sop: int | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """Return what it stands in."""
+        return Subject.of(self.issue, self.document, self.sop)
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A likely cause, in the words of a past issue."""
+    """A likely cause, in the words of a past issue.
+
+    Attributes:
+        by_model: a model put it like this, and it was verified.
+    """
 
     cause: str
     confidence: float
     evidence: tuple[str, ...]
+    by_model: bool = False
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something to do, to check or to undo, in the words of a past issue."""
+    """Something to do, to check or to undo, in the words of a past issue.
+
+    Attributes:
+        by_model: a model put it like this, and it was verified.
+    """
 
     action: str
     rationale: str
     command: str | None
     evidence: tuple[str, ...]
+    by_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,28 +99,38 @@ class Composition:
     rollback: tuple[Step, ...]
     questions: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    basis: Basis = NOT_CALIBRATED
 
 
-class _Citations:
+class Citations:
     """Numbers the spans that are used, each once."""
 
     def __init__(self) -> None:
         self.used: dict[tuple[str, str], Evidence] = {}
 
     def cite(self, source: Source, item: SourceSpan) -> Evidence:
+        """Return the evidence that a span is, with its number."""
         place = (source.name, item.span.quote)
         if place not in self.used:
-            self.used[place] = Evidence(
-                f"E{len(self.used) + 1}",
-                source.issue.number if source.issue else None,
-                source.found.summary.key,
-                item.kind,
-                item.span.quote,
-                item.reader,
-                source.document.document if source.document else None,
-                item.span.heading if source.document else None,
-            )
+            self.used[place] = evidence(f"E{len(self.used) + 1}", source, item)
         return self.used[place]
+
+
+def evidence(name: str, source: Source, item: SourceSpan) -> Evidence:
+    """Return a span of a source as evidence of a name."""
+    origin = source.origin
+    numbers = {origin.subject.kind: origin.subject.number}
+    return Evidence(
+        name,
+        numbers.get(SubjectKind.ISSUE),
+        origin.key,
+        item.kind,
+        item.span.quote,
+        item.reader,
+        numbers.get(SubjectKind.DOCUMENT),
+        None if SubjectKind.ISSUE in numbers else item.span.heading,
+        numbers.get(SubjectKind.SOP),
+    )
 
 
 def _overlap(a: str, b: str) -> float:
@@ -125,38 +159,39 @@ def _distinct(
     return kept
 
 
-def _rationale(source: Source) -> str:
-    if source.document is not None:
-        return f"from {source.document.title} ({source.name})"
-    summary = source.issue
-    assert summary is not None
-    when = summary.resolved_at or summary.closed_at
-    day = f" on {when.date().isoformat()}" if when else ""
-    return f"helped in #{summary.number}{day}"
+def rationale(source: Source) -> str:
+    """Return why a source is worth following."""
+    origin = source.origin
+    if origin.subject.kind is not SubjectKind.ISSUE:
+        return f"from {origin.title} ({source.name})"
+    day = f" on {origin.settled.date().isoformat()}" if origin.settled else ""
+    return f"helped in {source.name}{day}"
 
 
 def _steps(
-    citations: _Citations, chosen: list[tuple[Source, SourceSpan]]
+    citations: Citations, chosen: list[tuple[Source, SourceSpan]]
 ) -> tuple[Step, ...]:
     out = []
     for source, item in chosen:
         cited = citations.cite(source, item)
         if is_grounded(item.span.text, item.span.command, cited.quote):
             out.append(
-                Step(item.span.text, _rationale(source), item.span.command, (cited.id,))
+                Step(item.span.text, rationale(source), item.span.command, (cited.id,))
             )
     return tuple(out)
 
 
-def _step_items(source: Source) -> list[SourceSpan]:
+def step_items(source: Source) -> list[SourceSpan]:
+    """Return what a source says to do; where it has no steps, what else it says."""
     steps = source.of(Section.STEP)
     if steps:
         return steps
-    return [s for s in source.fix if s.span.section is Section.OTHER][:2]
+    others = (s for s in source.fix if s.span.section is Section.OTHER)
+    return [s for s in others if may_be_done(s.span.text)][:2]
 
 
 def _causes(
-    citations: _Citations, helpful: list[Source], overall: float
+    citations: Citations, helpful: list[Source], overall: float
 ) -> tuple[Cause, ...]:
     candidates = ((s, item) for s in helpful for item in s.of(Section.CAUSE)[:1])
     chosen = _distinct(candidates, MOST_CAUSES)
@@ -170,20 +205,6 @@ def _causes(
         if is_grounded(item.span.text, None, cited.quote):
             out.append(Cause(item.span.text, round(overall * share, 2), (cited.id,)))
     return tuple(out)
-
-
-def _features(helpful: list[Source], found: list[Source]) -> Features:
-    best = helpful[0]
-    following = helpful[1].relevance if len(helpful) > 1 else 0.0
-    top = found[:3]
-    return Features(
-        similarity=max(best.match.similarity or 0.0, 0.0),
-        coverage=best.coverage,
-        signature=1.0 if best.same_error else 0.0,
-        margin=max(0.0, best.relevance - following) / best.relevance,
-        agreement=sum(1 for source in top if source.fix) / len(top),
-        quality=best.quality,
-    )
 
 
 def _questions(
@@ -220,31 +241,40 @@ def _summary(found: list[Source], helpful: list[Source]) -> str:
     if not helpful:
         return "Similar issues are on record, but none says what fixed it."
     best = helpful[0]
-    kind = best.issue.status if best.issue else "document"
+    kind = best.origin.status
     more = f"; {len(helpful) - 1} more with a known fix" if len(helpful) > 1 else ""
-    return f"Most like {best.name}, {best.found.summary.title} ({kind}){more}."
+    return f"Most like {best.name}, {best.origin.title} ({kind}){more}."
 
 
-def _helpful(found: list[Source]) -> list[Source]:
+def helpful_of(found: list[Source]) -> list[Source]:
     """Return the sources that tell a fix and are close to the best of them."""
     ranked = sorted(
         (source for source in found if source.fix),
-        key=lambda source: -source.relevance * source.quality,
+        key=lambda source: -source.rank,
     )
     return [s for s in ranked if s.relevance >= CLOSE * ranked[0].relevance]
 
 
-def compose(question: Question, found: list[Source]) -> Composition:
+def compose(
+    question: Question, found: list[Source], sure: Confidence | None = None
+) -> Composition:
     """Return a suggestion from sources, most relevant first.
 
     Without a source that tells a fix the confidence is 0 and there are questions.
+
+    Args:
+        question: what is asked.
+        found: the sources.
+        sure: how sure it is; None for the formula that is not calibrated.
     """
-    helpful = _helpful(found)
-    citations = _Citations()
+    helpful = helpful_of(found)
+    citations = Citations()
     if not helpful:
         questions = _questions(question, found, helpful, [])
         return Composition(0.0, _summary(found, helpful), (), (), (), (), questions, ())
-    overall = confidence(_features(helpful, found))
+    if sure is None:
+        sure = Confidence(confidence(answer_features(helpful, found)))
+    overall = sure.value
     causes = _causes(citations, helpful, overall)
     cited = {item.id: name for (name, _), item in citations.used.items()}
     told = [cited[name] for cause in causes for name in cause.evidence]
@@ -252,9 +282,9 @@ def compose(question: Question, found: list[Source]) -> Composition:
     near = [s for s in helpful[1:2] if s.relevance >= RUNNER_UP * best.relevance]
 
     def steps() -> Iterator[tuple[Source, SourceSpan]]:
-        yield from ((best, item) for item in _step_items(best))
+        yield from ((best, item) for item in step_items(best))
         for source in near:
-            yield from ((source, i) for i in _step_items(source)[:RUNNER_UP_STEPS])
+            yield from ((source, i) for i in step_items(source)[:RUNNER_UP_STEPS])
 
     def checks(section: Section) -> Iterator[tuple[Source, SourceSpan]]:
         for source in (best, *near):
@@ -272,4 +302,5 @@ def compose(question: Question, found: list[Source]) -> Composition:
         _steps(citations, _distinct(checks(Section.ROLLBACK), MOST_CHECKS)),
         _questions(question, found, helpful, told),
         tuple(citations.used.values()),
+        sure.basis,
     )

@@ -13,8 +13,6 @@ from enum import StrEnum
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from issuetrack.engine.issues.resolution import DEAD_END
-
 
 class Section(StrEnum):
     """What a span tells."""
@@ -147,6 +145,13 @@ _FORBIDDEN = re.compile(
     r"(?i)\b(never|forbidden|not allowed|(do|must|should|may|can) ?not|don'?t|nicht|"
     r"verboten|made it worse|by mistake)\b"
 )
+_DEAD_END = re.compile(
+    r"(?i)\b(did ?n[o']t (help|work|fix|change)|no (effect|change|luck|difference)|"
+    r"still (failing|broken|happen\w*|the same|occurs?|there|down)|"
+    r"(could|can) ?n[o']t reproduce|unable to reproduce|cannot reproduce|"
+    r"went away|by itself|closing for|inactivity|stale|any (update|news)|"
+    r"without success|came back|same error)\b"
+)
 _ASIDE = re.compile(r"\([^)]*\)")
 _FIXED_BY = re.compile(r"(?i)^\W*((fixed|solved|resolved) (it )?(by|with)|behoben)\b")
 _MARKDOWN = MarkdownIt("commonmark")
@@ -182,7 +187,12 @@ def inline_command(text: str) -> str | None:
 def _speaks_against(text: str) -> bool:
     """Tell whether a sentence says of what follows that it was no help, or harm."""
     plain = _ASIDE.sub("", text)
-    return bool(_FORBIDDEN.search(plain) or DEAD_END.search(plain))
+    return bool(_FORBIDDEN.search(plain) or _DEAD_END.search(plain))
+
+
+def may_be_done(text: str) -> bool:
+    """Tell whether a sentence may be advice: no question, and not what did not help."""
+    return not (text.rstrip().endswith("?") or _DEAD_END.search(_ASIDE.sub("", text)))
 
 
 def _section_of_heading(text: str) -> Section:
@@ -218,7 +228,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _classify(text: str, section: Section | None, *, in_list: bool) -> Section:
-    if DEAD_END.search(text) or text.rstrip().endswith("?"):
+    if _DEAD_END.search(text) or text.rstrip().endswith("?"):
         return Section.OTHER
     if section is not None and section is not Section.STEP:
         return section

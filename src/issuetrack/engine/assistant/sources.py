@@ -1,17 +1,31 @@
-"""Past issues and documents as sources: how relevant, and what they tell."""
+"""Past issues, documents and procedures as sources: how relevant, what they tell."""
 
 import re
-from collections.abc import Set
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 
-from issuetrack.engine.assistant.grounding import Section, Span, spans
+from sqlalchemy.exc import NoResultFound
+
+from issuetrack.engine.assistant.grounding import (
+    Section,
+    Span,
+    may_be_done,
+    spans,
+)
 from issuetrack.engine.assistant.page_spans import about, told_spans
-from issuetrack.engine.issues import knowledge, records
+from issuetrack.engine.errors import NotFoundError
+from issuetrack.engine.issues import knowledge, procedures, records
 from issuetrack.engine.issues.knowledge import DocumentRecord, DocumentSummary
+from issuetrack.engine.issues.procedures import SopSummary
 from issuetrack.engine.issues.records import IssueRecord, IssueSummary
-from issuetrack.engine.issues.resolution import Remark, carries_fix
 from issuetrack.engine.retrieval.lexical_index import signatures, words
 from issuetrack.engine.retrieval.search import Match, Question
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
+from issuetrack.engine.store.tables import Sop
 from issuetrack.engine.store.types import CommentKind, ResolutionHow, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
@@ -22,6 +36,15 @@ QUALITY = {
     ResolutionHow.MINED: 0.85,
 }
 QUALITY_OF_DOCUMENT = 0.92
+QUALITY_OF_SOP = 1.0
+WEIGHT_OF_SOP = 1.1
+MOST_SPANS = 200
+PARTS_OF_SOP = {
+    "cause": Section.CAUSE,
+    "steps": Section.STEP,
+    "validation": Section.VALIDATION,
+    "rollback": Section.ROLLBACK,
+}
 _SHORT = 3
 _READ_CHARACTERS = 20_000
 
@@ -36,32 +59,71 @@ class SourceSpan:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A past issue or a document that may help with the question."""
+class SopRecord:
+    """The version of a procedure that is in force, field by field, as Markdown."""
 
-    found: IssueRecord | DocumentRecord
+    summary: SopSummary
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a source stands, and how well known is what it tells.
+
+    Attributes:
+        settled: when the issue was finished, or the text written.
+        quality: 0..1.
+    """
+
+    subject: Subject
+    key: str | None
+    title: str
+    status: str
+    settled: datetime | None
+    quality: float
+
+
+Summary = IssueSummary | DocumentSummary | SopSummary
+
+
+@dataclass(frozen=True)
+class Source:
+    """A past issue, document or procedure that may help with the question.
+
+    Attributes:
+        found: what it is in the store, or what it was when it was recorded.
+    """
+
+    found: IssueRecord | DocumentRecord | SopRecord | Origin
     match: Match
     coverage: float
     same_error: bool
     fix: tuple[SourceSpan, ...]
 
     @property
+    def summary(self) -> Summary | None:
+        """Return what it is in the store; None if it is a record of what it was."""
+        return None if isinstance(self.found, Origin) else self.found.summary
+
+    @property
     def issue(self) -> IssueSummary | None:
-        """Return the issue; None if it is a document."""
+        """Return the issue; None if it is none."""
         return self.found.summary if isinstance(self.found, IssueRecord) else None
 
     @property
     def document(self) -> DocumentSummary | None:
-        """Return the document; None if it is an issue."""
+        """Return the document; None if it is none."""
         return self.found.summary if isinstance(self.found, DocumentRecord) else None
 
     @property
+    def origin(self) -> Origin:
+        """Return where it stands."""
+        return self.found if isinstance(self.found, Origin) else _origin(self.found)
+
+    @property
     def name(self) -> str:
-        """Return what people call it: `#17` or `D5`."""
-        summary = self.found.summary
-        if isinstance(summary, DocumentSummary):
-            return f"D{summary.document}"
-        return f"#{summary.number}"
+        """Return what people call it: `#17`, `D5` or `S3`."""
+        return self.origin.subject.name
 
     @property
     def relevance(self) -> float:
@@ -73,104 +135,211 @@ class Source:
     @property
     def quality(self) -> float:
         """Return 0..1: how well the fix is known."""
-        if isinstance(self.found, DocumentRecord):
-            return QUALITY_OF_DOCUMENT
-        resolution = self.found.resolution
-        return QUALITY[resolution.how] if resolution else QUALITY[ResolutionHow.MINED]
+        return self.origin.quality
+
+    @property
+    def rank(self) -> float:
+        """Return how far in front it stands; approved procedures go before issues."""
+        is_sop = self.origin.subject.kind is SubjectKind.SOP
+        return self.relevance * self.quality * (WEIGHT_OF_SOP if is_sop else 1.0)
 
     def of(self, section: Section) -> list[SourceSpan]:
         """Return the spans of the fix that tell one thing."""
         return [s for s in self.fix if s.span.section is section]
 
 
+def _origin(found: IssueRecord | DocumentRecord | SopRecord) -> Origin:
+    if isinstance(found, IssueRecord):
+        issue = found.summary
+        how = found.resolution.how if found.resolution else ResolutionHow.MINED
+        return Origin(
+            Subject(SubjectKind.ISSUE, issue.number),
+            issue.key,
+            issue.title,
+            issue.status,
+            issue.resolved_at or issue.closed_at,
+            QUALITY[how],
+        )
+    if isinstance(found, DocumentRecord):
+        page = found.summary
+        subject = Subject(SubjectKind.DOCUMENT, page.document)
+        return Origin(
+            subject,
+            page.key,
+            page.title,
+            "document",
+            page.updated_at,
+            QUALITY_OF_DOCUMENT,
+        )
+    sop = found.summary
+    subject = Subject(SubjectKind.SOP, sop.sop)
+    return Origin(
+        subject, sop.key, sop.title, sop.status, sop.created_at, QUALITY_OF_SOP
+    )
+
+
 def _content_words(text: str) -> set[str]:
     return {w for w in words(text) if len(w) > _SHORT or re.search(r"\d", w)}
 
 
-def _fix_spans(issue: IssueRecord) -> tuple[SourceSpan, ...]:
-    found: list[SourceSpan] = []
+def fix_spans(issue: IssueRecord) -> tuple[SourceSpan, ...]:
+    """Return the first spans of what fixed an issue, as its people told it."""
+    return tuple(islice(_told_in(issue), MOST_SPANS))
+
+
+def _told_in(issue: IssueRecord) -> Iterator[SourceSpan]:
     resolution = issue.resolution
-    if resolution is not None and resolution.text:
-        kind = "resolution"
-        if resolution.provenance.startswith("comment"):
-            kind = "comment"
-        found += [
-            SourceSpan(span, kind, resolution.reader)
-            for span in spans(resolution.text[:_READ_CHARACTERS])
-        ]
-    text = resolution.text if resolution else None
+    if resolution is None:
+        return
+    if resolution.text:
+        kind = (
+            "comment" if resolution.provenance.startswith("comment") else "resolution"
+        )
+        for span in spans(resolution.text[:_READ_CHARACTERS]):
+            yield SourceSpan(span, kind, resolution.reader)
     for comment in issue.comments:
-        if comment.body is None or comment.body.strip() == text:
+        if comment.body is None or comment.body.strip() == resolution.text:
             continue
-        if comment.kind is not CommentKind.PUBLIC or resolution is None:
+        if comment.kind is not CommentKind.PUBLIC:
             continue
-        remark = Remark(comment.author, comment.kind, comment.body, "")
-        if carries_fix(remark, issue.summary.assignee):
-            found += [
-                SourceSpan(span, "comment", Role.VIEWER)
-                for span in spans(comment.body[:_READ_CHARACTERS])
-            ]
-    return tuple(found)
+        if comment.carries_fix:
+            for span in spans(comment.body[:_READ_CHARACTERS]):
+                yield SourceSpan(span, "comment", Role.VIEWER)
 
 
-def gather(uow: UnitOfWork, question: Question, matches: list[Match]) -> list[Source]:
+@dataclass(frozen=True)
+class _Said:
+    """The words and errors of a text."""
+
+    words: frozenset[str]
+    errors: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> "_Said":
+        start = text[:_READ_CHARACTERS]
+        return cls(frozenset(_content_words(start)), frozenset(signatures(start)))
+
+    def source(
+        self,
+        found: IssueRecord | DocumentRecord | SopRecord,
+        match: Match,
+        said: "_Said",
+        fix: tuple[SourceSpan, ...],
+    ) -> Source:
+        """Return what answers this question by saying something."""
+        held = len(self.words & said.words)
+        coverage = held / len(self.words) if self.words else 0.0
+        return Source(found, match, coverage, bool(self.errors & said.errors), fix)
+
+
+@dataclass(frozen=True)
+class ReadIssue:
+    """An issue with what a question is held against."""
+
+    record: IssueRecord
+    said: _Said
+    fix: tuple[SourceSpan, ...]
+
+
+class Reader:
+    """Reads issues for sources; keeps them, for many questions asked in a row.
+
+    Args:
+        uow: what they are read through; they are as they were at the first reading.
+        most: how many are kept.
+    """
+
+    def __init__(self, uow: UnitOfWork, most: int = 0) -> None:
+        self.uow = uow
+        self.issue = lru_cache(most)(self._read)
+
+    def _read(self, number: int) -> ReadIssue:
+        record = records.record(self.uow, records.find(self.uow, str(number)))
+        said = _Said.of(f"{record.summary.title}\n{record.body}")
+        return ReadIssue(record, said, fix_spans(record))
+
+
+def gather(reader: Reader, question: Question, matches: list[Match]) -> list[Source]:
     """Return the matches that are about the question, best match first.
 
-    A match without a fix that is a duplicate brings in its original's fix.
+    A duplicate that tells no step itself brings in its original's fix.
     """
-    asked_text = question.text[:_READ_CHARACTERS]
-    asked = _Asked(_content_words(asked_text), frozenset(signatures(asked_text)))
-    sources = (_source(uow, asked, match) for match in matches)
+    asked = _Said.of(question.text)
+    sources = (_source(reader, asked, match) for match in matches)
     found = [source for source in sources if source.relevance >= RELEVANT]
     first: dict[str, Source] = {}
     for source in found:
-        original = _original(uow, question, source)
+        original = _original(reader, question, source)
         first.setdefault(original.name, original)
     return list(first.values())
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The words and errors of the question."""
-
-    words: Set[str]
-    errors: Set[str]
-
-    def source(
-        self,
-        found: IssueRecord | DocumentRecord,
-        match: Match,
-        text: str,
-        fix: tuple[SourceSpan, ...],
-    ) -> Source:
-        """Return a source that says a text."""
-        said = text[:_READ_CHARACTERS]
-        held = len(self.words & _content_words(said))
-        coverage = held / len(self.words) if self.words else 0.0
-        same_error = bool(self.errors & set(signatures(said)))
-        return Source(found, match, coverage, same_error, fix)
-
-
-def _source(uow: UnitOfWork, asked: _Asked, match: Match) -> Source:
+def _source(reader: Reader, asked: _Said, match: Match) -> Source:
+    uow = reader.uow
     if match.document is not None:
         page = knowledge.record(uow, knowledge.find(uow, f"D{match.document}"))
         part = about(page.body, asked.words)
         fix = tuple(
             SourceSpan(span, "document", Role.VIEWER) for span in told_spans(part)
         )
-        return asked.source(page, match, f"{page.summary.title}\n{part}", fix)
-    issue = records.record(uow, records.find(uow, str(match.issue)))
-    text = f"{issue.summary.title}\n{issue.body}"
-    return asked.source(issue, match, text, _fix_spans(issue))
+        said = _Said.of(f"{page.summary.title}\n{part}")
+        return asked.source(page, match, said, fix)
+    if match.sop is not None:
+        sop = _procedure(uow, match.sop)
+        text = "\n".join((sop.summary.title, *sop.fields.values()))
+        return asked.source(sop, match, _Said.of(text), _told_by(sop))
+    assert match.issue is not None
+    issue = reader.issue(match.issue)
+    return asked.source(issue.record, match, issue.said, issue.fix)
 
 
-def _original(uow: UnitOfWork, question: Question, source: Source) -> Source:
-    """Return a duplicate without a fix as its original, if that tells one."""
-    if source.issue is None or source.fix:
+def _procedure(uow: UnitOfWork, number: int) -> SopRecord:
+    row = procedures.version_of(uow, uow.session.get_one(Sop, number))
+    (summary,) = procedures.summaries(uow, [row])
+    return SopRecord(summary, procedures.content(uow, row))
+
+
+def _told_by(sop: SopRecord) -> tuple[SourceSpan, ...]:
+    """Return what a procedure tells, each field under its own heading."""
+    parts = ((part, sop.fields.get(part, "")) for part in PARTS_OF_SOP)
+    return tuple(
+        SourceSpan(_in_field(span, PARTS_OF_SOP[part]), "sop", Role.VIEWER)
+        for part, text in parts
+        for span in spans(f"## {part}\n\n{text[:_READ_CHARACTERS]}")
+    )
+
+
+def _in_field(span: Span, section: Section) -> Span:
+    """Return a span as what its field says that it is, whatever its wording.
+
+    What did not help is nothing to do, and among steps a remark is no step.
+    """
+    remark = section is Section.STEP and span.section is Section.OTHER
+    if remark or not may_be_done(span.text):
+        return replace(span, section=Section.OTHER)
+    return replace(span, section=section)
+
+
+def _original(reader: Reader, question: Question, source: Source) -> Source:
+    """Return a duplicate that tells no step as its original, if that tells a fix."""
+    if source.issue is None or source.of(Section.STEP):
         return source
     number = source.issue.duplicate_of
-    if number in (None, question.exclude):
+    if number is None or number == question.exclude:
         return source
-    original = records.record(uow, records.find(uow, str(number)))
-    fix = _fix_spans(original)
-    return replace(source, found=original, fix=fix) if fix else source
+    original = reader.issue(number)
+    if not original.fix:
+        return source
+    return replace(source, found=original.record, fix=original.fix)
+
+
+def look_up(
+    uow: UnitOfWork, question: Question, then: Iterable[Source]
+) -> dict[Subject, Source]:
+    """Return recorded sources as they are now; those that are gone are left out."""
+    asked, reader = _Said.of(question.text), Reader(uow)
+    now: dict[Subject, Source] = {}
+    for source in then:
+        with suppress(NotFoundError, NoResultFound):
+            now[source.origin.subject] = _source(reader, asked, source.match)
+    return now

@@ -26,6 +26,13 @@ class Permission(StrEnum):
     INDEX = "index"
     BACKUP = "back up"
     MANAGE_SOURCES = "manage sources"
+    USE_MODELS = "use models"
+    CURATE_FIXES = "curate fixes"
+    WRITE_SOPS = "write SOPs"
+    APPROVE_SOPS = "approve SOPs"
+    READ_FEEDBACK = "read feedback"
+    BACKTEST = "backtest"
+    MANAGE_POLICY = "manage policy"
     MANAGE_USERS = "manage users"
     MANAGE_KEYS = "manage keys"
     READ_AUDIT = "read the audit trail"
@@ -43,7 +50,10 @@ RULES = {
     Permission.IDENTIFY: Rule(Role.NONE, "see who you are, change your own passphrase"),
     Permission.READ: Rule(Role.VIEWER, "list, show and search issues"),
     Permission.SUGGEST: Rule(Role.VIEWER, "ask for suggestions"),
-    Permission.RATE: Rule(Role.VIEWER, "rate suggestions"),
+    Permission.RATE: Rule(
+        Role.VIEWER, "rate suggestions and procedures, say what became of them"
+    ),
+    Permission.USE_MODELS: Rule(Role.VIEWER, "see and test language models"),
     Permission.EXPORT: Rule(Role.VIEWER, "export what you may read"),
     Permission.VERIFY: Rule(Role.VIEWER, "check the file and the audit chain"),
     Permission.OWN_KEYS: Rule(Role.VIEWER, "see keys and users, change your own slots"),
@@ -51,10 +61,24 @@ RULES = {
     Permission.IMPORT: Rule(Role.ENGINEER, "import issues"),
     Permission.SYNC: Rule(Role.ENGINEER, "read from trackers"),
     Permission.PUSH: Rule(Role.ENGINEER, "write to trackers that allow it"),
+    Permission.CURATE_FIXES: Rule(
+        Role.ENGINEER, "confirm, correct and reject mined fixes"
+    ),
+    Permission.WRITE_SOPS: Rule(Role.ENGINEER, "draft, edit and import procedures"),
+    Permission.APPROVE_SOPS: Rule(
+        Role.ENGINEER, "approve, reject and deprecate procedures of others"
+    ),
+    Permission.READ_FEEDBACK: Rule(Role.ENGINEER, "read what raters wrote"),
+    Permission.BACKTEST: Rule(
+        Role.ENGINEER, "measure on past issues and fit the confidence"
+    ),
     Permission.INDEX: Rule(Role.ENGINEER, "update and rebuild the search index"),
     Permission.BACKUP: Rule(Role.ENGINEER, "back up and compact the database"),
     Permission.MANAGE_SOURCES: Rule(
         Role.ADMIN, "add, change and remove sources and their tokens"
+    ),
+    Permission.MANAGE_POLICY: Rule(
+        Role.ADMIN, "change what the workspace allows: see config list"
     ),
     Permission.MANAGE_USERS: Rule(Role.ADMIN, "add, change and remove users"),
     Permission.MANAGE_KEYS: Rule(

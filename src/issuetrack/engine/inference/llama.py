@@ -1,26 +1,19 @@
-"""llama.cpp in this process, through xllamacpp.
-
-xllamacpp wraps llama.cpp's server object, which listens on a TCP port unless it is
-told otherwise. Here it listens on a Unix socket in a directory that only this user
-can enter, behind a random key, and nothing ever connects to it.
-"""
+"""The embedding model that ships with the program, by llama.cpp in this process."""
 
 import contextlib
-import hashlib
-import os
-import secrets
-import shutil
-import tempfile
 import threading
-import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from issuetrack.engine.errors import ModelError, ModelFileError
+from issuetrack.engine.errors import REINSTALL, ModelError, ModelFileError
+from issuetrack.engine.inference.llama_server import (
+    LlamaServer,
+    LlamaSettings,
+    checksum,
+)
 from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.inference.wordpiece import WordPieces
 
@@ -32,6 +25,12 @@ CONTEXT_PER_TEXT = 512
 PARALLEL = 4
 BATCH = 32
 SPECIAL_TOKENS = 2
+SETTINGS = LlamaSettings(
+    context=CONTEXT_PER_TEXT * PARALLEL,
+    batch=CONTEXT_PER_TEXT,
+    parallel=PARALLEL,
+    embeds=True,
+)
 
 
 def shipped_path() -> Path:
@@ -46,7 +45,7 @@ class LlamaEmbedder:
         self._path = path or shipped_path()
         self._sha256 = sha256
         self._lock = threading.Lock()
-        self._server: Any = None
+        self._server: LlamaServer | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -77,12 +76,7 @@ class LlamaEmbedder:
         Raises:
             ModelFileError: it is missing, truncated or another file.
         """
-        try:
-            with self._path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelFileError(self._path, error.strerror or "unreadable") from error
-        if found != self._sha256:
+        if checksum(self._path, remedy=REINSTALL) != self._sha256:
             raise ModelFileError(self._path, "its checksum is wrong")
 
     def load(self) -> None:
@@ -91,10 +85,14 @@ class LlamaEmbedder:
         Raises:
             ModelError: the file is not the one expected, or llama.cpp refuses it.
         """
+        self._loaded()
+
+    def _loaded(self) -> LlamaServer:
         with self._lock:
             if self._server is None:
                 self.verify()
-                self._server = self._start()
+                self._server = LlamaServer(self._path, SETTINGS, REINSTALL)
+            return self._server
 
     def load_soon(self) -> None:
         """Load the model in the background; a failure shows at the first `embed`."""
@@ -105,46 +103,18 @@ class LlamaEmbedder:
 
         threading.Thread(target=load, name="load model", daemon=True).start()
 
-    def _start(self) -> Any:
-        import xllamacpp
-
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        params = xllamacpp.CommonParams()
-        params.model.path = str(self._path)
-        params.embedding = True
-        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-        params.n_parallel = PARALLEL
-        params.n_ctx = CONTEXT_PER_TEXT * PARALLEL
-        params.n_batch = params.n_ubatch = CONTEXT_PER_TEXT
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores
-        params.n_threads_http = 1
-        params.warmup = False
-        params.verbosity = 0
-        params.api_keys = [secrets.token_hex(32)]
-        params.endpoint_slots = False
-        folder = tempfile.mkdtemp(prefix="issuetrack-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        params.hostnames = [str(Path(folder) / "llama.sock")]
-        try:
-            return xllamacpp.Server(params)
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"llama.cpp cannot load {self._path.name}: {error}",
-                "reinstall the package: pip install --force-reinstall issuetrack",
-            ) from error
-
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return an (n, 384) float32 array of unit rows.
 
         Raises:
             ModelError: the model cannot be loaded or does not answer.
         """
-        self.load()
+        server = self._loaded()
         rows: list[list[float]] = []
         for start in range(0, len(texts), BATCH):
             batch = [self._cut(text) for text in texts[start : start + BATCH]]
             with self._lock:
-                answer = self._server.handle_embeddings({"input": batch})
+                answer = server.embeddings({"input": batch})
             data = answer.get("data")
             if data is None or len(data) != len(batch):
                 raise ModelError(

@@ -7,8 +7,9 @@ from typing import Any
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import overrides, workflow
+from issuetrack.engine.issues.candidates import Remark
 from issuetrack.engine.issues.history import record_event
-from issuetrack.engine.issues.resolution import Remark, carries_fix
+from issuetrack.engine.issues.resolution import carries_fix
 from issuetrack.engine.issues.texts import (
     checked_body,
     checked_title,

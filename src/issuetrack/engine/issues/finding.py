@@ -1,15 +1,25 @@
-"""Finds past issues and documents for an actor."""
+"""Finds past issues, documents and procedures for an actor."""
+
+from collections.abc import Mapping
 
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
-from issuetrack.engine.issues import knowledge, records
+from issuetrack.engine.issues import knowledge, procedures, records
 from issuetrack.engine.issues.knowledge import DocumentSummary
+from issuetrack.engine.issues.procedures import SopSummary
 from issuetrack.engine.issues.records import IssueSummary
 from issuetrack.engine.retrieval.search import Match, Question, Search
-from issuetrack.engine.retrieval.subjects import documents_of, issues_of
+from issuetrack.engine.retrieval.subjects import (
+    Subject,
+    SubjectKind,
+    documents_of,
+    issues_of,
+    sops_of,
+)
 from issuetrack.engine.store.database import Database
+from issuetrack.engine.store.unit_of_work import UnitOfWork
 
-Found = IssueSummary | DocumentSummary
+Found = IssueSummary | DocumentSummary | SopSummary
 
 
 class FindingService:
@@ -34,7 +44,7 @@ class FindingService:
     def similar(
         self, actor: Actor, question: Question, limit: int = 10
     ) -> list[tuple[Found, Match]]:
-        """Return the issues and documents most like a question, best first.
+        """Return the issues, documents and approved procedures most like a question.
 
         Raises:
             UsageError: the question is empty.
@@ -45,14 +55,18 @@ class FindingService:
         with self._database.read() as uow:
             matches = self._search.find(uow, question, limit)
             subjects = [match.subject for match in matches]
-            issues = records.by_number(uow, issues_of(subjects))
-            documents = knowledge.by_number(uow, documents_of(subjects))
-            return [
-                (
-                    documents[match.document]
-                    if match.document is not None
-                    else issues[match.subject.number],
-                    match,
-                )
-                for match in matches
-            ]
+            found = _by_subject(uow, subjects)
+            return [(found[m.subject], m) for m in matches if m.subject in found]
+
+
+def _by_subject(uow: UnitOfWork, subjects: list[Subject]) -> dict[Subject, Found]:
+    kinds: tuple[tuple[SubjectKind, Mapping[int, Found]], ...] = (
+        (SubjectKind.ISSUE, records.by_number(uow, issues_of(subjects))),
+        (SubjectKind.DOCUMENT, knowledge.by_number(uow, documents_of(subjects))),
+        (SubjectKind.SOP, procedures.by_number(uow, sops_of(subjects))),
+    )
+    return {
+        Subject(kind, number): summary
+        for kind, known in kinds
+        for number, summary in known.items()
+    }

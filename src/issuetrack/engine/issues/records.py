@@ -58,7 +58,12 @@ class IssueSummary:
 
 @dataclass(frozen=True)
 class CommentRecord:
-    """A comment; `body` is None where the actor may not read it."""
+    """A comment.
+
+    Attributes:
+        body: None where the actor may not read it.
+        carries_fix: it tells of a remedy, and nobody said that this is not the fix.
+    """
 
     id: int
     key: str | None
@@ -66,6 +71,7 @@ class CommentRecord:
     author: str | None
     body: str | None
     created_at: datetime
+    carries_fix: bool
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,18 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class ResolutionRecord:
-    """What fixed an issue; `text` is None where the actor may not read it."""
+    """What fixed an issue.
+
+    Attributes:
+        text: None where the actor may not read it.
+        score: 0..1, how sure the miner was; None where a person told it here.
+    """
 
     text: str | None
     how: ResolutionHow
     provenance: str
     reader: Role
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -218,7 +230,13 @@ def comments(uow: UnitOfWork, number: int) -> list[CommentRecord]:
         body = uow.open("comment", "body", row.uuid, row.body) if readable else None
         out.append(
             CommentRecord(
-                row.id, row.external_key, row.kind, row.author, body, row.created_at
+                row.id,
+                row.external_key,
+                row.kind,
+                row.author,
+                body,
+                row.created_at,
+                row.carries_fix,
             )
         )
     return out
@@ -234,7 +252,7 @@ def resolution(uow: UnitOfWork, number: int) -> ResolutionRecord | None:
     text = None
     if uow.can_read(row.reader):
         text = uow.open("resolution", "text", row.uuid, row.text)
-    return ResolutionRecord(text, row.how, row.provenance, row.reader)
+    return ResolutionRecord(text, row.how, row.provenance, row.reader, row.score)
 
 
 def record(uow: UnitOfWork, row: Issue) -> IssueRecord:

@@ -1,4 +1,4 @@
-"""Keeps the fix of an issue, as stated by a person or mined from the comments."""
+"""Keeps the fix of an issue, as told or confirmed by a person, or as mined."""
 
 from datetime import datetime
 from typing import Any
@@ -6,8 +6,14 @@ from typing import Any
 from sqlmodel import col, delete, select
 
 from issuetrack.engine.issues import records, workflow
-from issuetrack.engine.issues.resolution import Fix, Remark, mine, says_something
-from issuetrack.engine.store.tables import Issue, Resolution
+from issuetrack.engine.issues.candidates import Change, Remark, Story
+from issuetrack.engine.issues.resolution import Fix, mine, says_something
+from issuetrack.engine.store.tables import (
+    Issue,
+    IssueEvent,
+    Resolution,
+    ResolutionRejection,
+)
 from issuetrack.engine.store.types import ResolutionHow
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 
@@ -24,9 +30,17 @@ def new_resolution(
         "reader": fix.reader,
         "how": fix.how,
         "provenance": fix.provenance,
+        "score": fix.score,
         "confirmed_by": teller,
         "created_at": now,
     }
+
+
+def kept(uow: UnitOfWork, number: int) -> Resolution | None:
+    """Return the row of what is kept as the fix of an issue."""
+    return uow.session.exec(
+        select(Resolution).where(Resolution.issue_number == number)
+    ).first()
 
 
 def put_resolution(
@@ -34,10 +48,50 @@ def put_resolution(
 ) -> None:
     """Keep the fix of an issue in place of what was kept before."""
     assert row.number is not None
-    uow.session.exec(
-        delete(Resolution).where(col(Resolution.issue_number) == row.number)
-    )
+    drop_resolution(uow, row.number)
     uow.insert(Resolution, [new_resolution(uow, row.number, fix, now, teller)])
+
+
+def drop_resolution(uow: UnitOfWork, number: int) -> None:
+    """Forget what is kept as the fix of an issue."""
+    uow.session.exec(delete(Resolution).where(col(Resolution.issue_number) == number))
+
+
+def rejected(uow: UnitOfWork, number: int) -> frozenset[bytes]:
+    """Return the digests of the texts that are not the fix of an issue."""
+    return frozenset(
+        uow.session.exec(
+            select(ResolutionRejection.text_digest).where(
+                ResolutionRejection.issue_number == number
+            )
+        )
+    )
+
+
+def story(uow: UnitOfWork, row: Issue, stated: str | None) -> Story:
+    """Return an issue as the miner reads it; `stated` is what its tracker says."""
+    assert row.number is not None
+    remarks = [
+        Remark(c.author, c.kind, c.body, c.key or str(c.id), c.created_at)
+        for c in records.comments(uow, row.number)
+        if c.body is not None
+    ]
+    changes = uow.session.exec(
+        select(IssueEvent)
+        .where(IssueEvent.issue_number == row.number)
+        .order_by(col(IssueEvent.at), col(IssueEvent.id))
+    )
+    return Story(
+        row.status,
+        row.title,
+        stated,
+        row.assignee,
+        row.reporter,
+        row.resolved_at or row.closed_at,
+        remarks,
+        [Change(e.at, e.actor, e.field, e.before, e.after) for e in changes],
+        row.external_key,
+    )
 
 
 def remine(
@@ -45,20 +99,13 @@ def remine(
 ) -> Fix | None:
     """Look for the accepted fix of an issue again, unless a person has told it here."""
     assert row.number is not None
-    known = uow.session.exec(
-        select(Resolution).where(Resolution.issue_number == row.number)
-    ).first()
+    known = kept(uow, row.number)
     if known is not None and known.confirmed_by is not None:
         return None
     told = known is not None and known.how is not ResolutionHow.MINED
     if told and not says_something(stated):
         return None
-    remarks = [
-        Remark(c.author, c.kind, c.body, c.key or str(c.id))
-        for c in records.comments(uow, row.number)
-        if c.body is not None
-    ]
-    fix = mine(row.status, stated, row.assignee, remarks)
+    fix = mine(story(uow, row, stated), rejected(uow, row.number))
     if fix is not None:
         put_resolution(uow, row, fix, now)
     elif known is not None and row.status not in workflow.FINISHED:

@@ -11,7 +11,7 @@ from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval.fusion import WEIGHTS
-from issuetrack.engine.retrieval.search import Question, Search
+from issuetrack.engine.retrieval.search import ONLY_ISSUES, Question, Search
 from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.tables import Issue
 
@@ -84,10 +84,10 @@ class DuplicateEvaluation:
         scores = []
         with self._database.read() as uow:
             for leg in LEGS:
-                search = Search(self._model, _weights(leg), documents=False)
+                search = Search(self._model, _weights(leg))
                 ranks: list[int | None] = []
                 for number, question in questions.items():
-                    matches = search.find(uow, question, DEPTH)
+                    matches = search.find(uow, question, DEPTH, ONLY_ISSUES)
                     order = [match.issue for match in matches]
                     places = [i for i, n in enumerate(order) if n in gold[number]]
                     ranks.append(min(places, default=None))

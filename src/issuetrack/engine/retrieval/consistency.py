@@ -1,4 +1,4 @@
-"""Whether the search indexes hold what issues and documents say, and nothing else."""
+"""Whether the search indexes hold what is there to be found, and nothing else."""
 
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
@@ -14,6 +14,12 @@ _CHECKS = (
         "SELECT count(*) FROM document WHERE id NOT IN "
         "(SELECT document_id FROM chunk WHERE kind = 'document_title') AND id NOT IN "
         "(SELECT document_id FROM index_queue WHERE document_id IS NOT NULL)",
+    ),
+    (
+        "procedures neither indexed nor queued",
+        "SELECT count(*) FROM sop WHERE current IS NOT NULL AND id NOT IN "
+        "(SELECT sop_id FROM chunk WHERE kind = 'sop_title') AND id NOT IN "
+        "(SELECT sop_id FROM index_queue WHERE sop_id IS NOT NULL)",
     ),
     (
         "chunks of issues that are gone",
@@ -49,9 +55,15 @@ _CHECKS = (
         "(SELECT rowid FROM chunk_lexical)",
     ),
     (
-        "entries of the word index without an issue or document",
+        "procedures without an entry in the word index",
+        "SELECT count(*) FROM chunk WHERE kind = 'sop_title' AND id NOT IN "
+        "(SELECT rowid FROM chunk_lexical)",
+    ),
+    (
+        "entries of the word index without what they are of",
         "SELECT count(*) FROM chunk_lexical WHERE rowid NOT IN "
-        "(SELECT id FROM chunk WHERE kind IN ('title', 'document_title'))",
+        "(SELECT id FROM chunk "
+        "WHERE kind IN ('title', 'document_title', 'sop_title'))",
     ),
 )
 

@@ -1,6 +1,7 @@
 """What is indexed of an issue: its title, its problem text and the fixes readers see.
 
-Imported documents are in `page_documents`. Only viewer-readable text becomes a document; see `lexical_index`.
+Imported documents are in `page_documents`, procedures in `sop_documents`. Only
+viewer-readable text becomes a document; see `lexical_index`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.retrieval.chunking import chunks
 from issuetrack.engine.retrieval.embedding import content_hash
 from issuetrack.engine.retrieval.lexical_index import LexicalDocument
-from issuetrack.engine.retrieval.subjects import Subject
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
 from issuetrack.engine.store.tables import Comment, Issue, Resolution
 from issuetrack.engine.store.types import ChunkKind, CommentKind, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
@@ -148,4 +149,6 @@ def _document(
     lexical = LexicalDocument(
         issue.title, body[:LEXICAL_CHARACTERS], fix[:LEXICAL_CHARACTERS]
     )
-    return IndexedDocument(Subject(False, issue.number), lexical, tuple(pieces))
+    return IndexedDocument(
+        Subject(SubjectKind.ISSUE, issue.number), lexical, tuple(pieces)
+    )

@@ -6,17 +6,19 @@ read the index.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from issuetrack.engine.retrieval.scope import EVERYTHING, Scope
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 MOST_TERMS = 32
 COLUMN_WEIGHTS = (3.0, 2.0, 1.0, 1.0)
-LEFT_OUT = "AND rowid NOT IN (SELECT id FROM chunk WHERE document_id > 0 AND kind = ?) "
+
 
 _WORD = re.compile(r"\w+(?:[.\-/:\\@]\w+)*")
 _JOINT = re.compile(r"[_.\-/:\\@]+")
+_STEP = re.compile(r"[/\\:@]+")
 _LOWER, _UPPER = "a-zß-öø-ÿ", "A-ZÀ-ÖØ-Þ"
 _HUMP = re.compile(
     rf"[{_UPPER}]+(?=[{_UPPER}][{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[{_UPPER}]+"
@@ -36,14 +38,17 @@ _SIGNATURE = re.compile(
 def words(text: str) -> Iterator[str]:
     """Yield the lower-case words of a text, compound ones whole and in parts.
 
-    `org.apache.FooBar_baz` gives the whole without its joints, each part between
-    joints, and the humps of each part.
+    `lib/org.apache.FooBar_baz` gives the whole without its joints, each step of the
+    path likewise, each part between joints, and the humps of each part.
     """
     for match in _WORD.finditer(text):
         whole = match.group()
         parts = _JOINT.split(whole)
         if len(parts) > 1:
             yield "".join(parts).lower()
+        steps = _STEP.split(whole)
+        if 1 < len(steps) < len(parts):
+            yield from (_JOINT.sub("", s).lower() for s in steps if _JOINT.search(s))
         for part in parts:
             if not part:
                 continue
@@ -138,30 +143,60 @@ def quoted(word: str) -> str:
 
 
 def search(
-    uow: UnitOfWork, text: str, limit: int, without: str | None = None
+    uow: UnitOfWork, text: str, limit: int, scope: Scope = EVERYTHING
 ) -> dict[int, float]:
     """Return the BM25 strength of the best documents for a text, by number.
+
+    The plus before `rowid` keeps SQLite from asking the index once for each row of the
+    scope.
 
     Args:
         uow: what to read through.
         text: its rarest words are looked for.
         limit: how many at most.
-        without: a kind of chunk that is left out.
+        scope: what may be found.
     """
     terms = rarest_terms(uow, text)
     if not terms:
         return {}
-    left_out = "" if without is None else LEFT_OUT
+    within, parameters = scope.clause("+rowid")
     rows = uow.sql(
         "SELECT rowid, -bm25(chunk_lexical, ?, ?, ?, ?) AS strength "
-        f"FROM chunk_lexical WHERE chunk_lexical MATCH ? {left_out}"
+        f"FROM chunk_lexical WHERE chunk_lexical MATCH ? AND {within} "
         "ORDER BY strength DESC LIMIT ?",
         *COLUMN_WEIGHTS,
         " OR ".join(quoted(term) for term in terms),
-        *([] if without is None else [without]),
+        *parameters,
         limit,
     )
     return {int(number): float(strength) for number, strength in rows}
+
+
+def search_titles(
+    uow: UnitOfWork, text: str, titles: Mapping[int, str]
+) -> dict[int, float]:
+    """Return the BM25 strength of titles for a text, by number; 0 for a miss.
+
+    How rare a word is and how long a title is are taken from these titles alone.
+    """
+    terms = rarest_terms(uow, text)
+    if not terms or not titles:
+        return dict.fromkeys(titles, 0.0)
+    uow.sql(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.candidate_title USING "
+        "fts5(title, content='', tokenize='porter unicode61')"
+    )
+    uow.sql("INSERT INTO temp.candidate_title(candidate_title) VALUES ('delete-all')")
+    uow.sql_many(
+        "INSERT INTO temp.candidate_title(rowid, title) VALUES (?, ?)",
+        [(number, normalise(title)) for number, title in titles.items()],
+    )
+    rows = uow.sql(
+        "SELECT rowid, -bm25(candidate_title) FROM temp.candidate_title "
+        "WHERE candidate_title MATCH ?",
+        " OR ".join(quoted(term) for term in terms),
+    )
+    return dict.fromkeys(titles, 0.0) | {int(n): float(s) for n, s in rows}
 
 
 def match_all(text: str) -> str | None:

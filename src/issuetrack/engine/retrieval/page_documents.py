@@ -13,7 +13,7 @@ from issuetrack.engine.retrieval.documents import (
     cut,
 )
 from issuetrack.engine.retrieval.lexical_index import LexicalDocument
-from issuetrack.engine.retrieval.subjects import Subject
+from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
 from issuetrack.engine.store.tables import Document
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork
@@ -35,4 +35,6 @@ def _page(uow: UnitOfWork, model: EmbeddingModel, row: Document) -> IndexedDocum
     pieces = [Piece(ChunkKind.DOCUMENT_TITLE, None, 0, None, row.title, row.title)]
     pieces += cut(model, row.title, body, ChunkKind.DOCUMENT, None, WHOLE_PAGE)
     lexical = LexicalDocument(row.title, body[:LEXICAL_CHARACTERS], "")
-    return IndexedDocument(Subject(True, row.id), lexical, tuple(pieces))
+    return IndexedDocument(
+        Subject(SubjectKind.DOCUMENT, row.id), lexical, tuple(pieces)
+    )

@@ -1,17 +1,31 @@
-"""Finding past issues and documents: four legs, fused.
+"""Finding past issues, documents and procedures: five legs, fused, then votes.
 
 The title and the whole text of the question are searched apart, by words and by
-meaning. See `fusion` for how the legs are added.
+meaning; documents and procedures are also looked at for being named after it. See
+`fusion` for how the legs are added, `weighting` for what people said.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
 
 from issuetrack.engine.errors import UsageError
+from issuetrack.engine.identity import policies
 from issuetrack.engine.inference.ports import EmbeddingModel, Vectors
-from issuetrack.engine.retrieval import embedding, lexical_index, vector_index
+from issuetrack.engine.retrieval import (
+    adaptation,
+    chunk_rows,
+    embedding,
+    lexical_index,
+    vector_index,
+    weighting,
+)
 from issuetrack.engine.retrieval.documents import problem_pieces
 from issuetrack.engine.retrieval.fusion import (
+    LEXICAL_NAME,
     LEXICAL_TEXT,
     LEXICAL_TITLE,
     VECTOR_TEXT,
@@ -20,16 +34,37 @@ from issuetrack.engine.retrieval.fusion import (
     Contribution,
     fuse,
 )
-from issuetrack.engine.retrieval.subjects import Subject, documents_of, issues_of
+from issuetrack.engine.retrieval.scope import EVERYTHING, Scope, SopScope
+from issuetrack.engine.retrieval.subjects import (
+    Subject,
+    SubjectKind,
+)
+from issuetrack.engine.retrieval.votes import votes
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 CANDIDATES = 200
 QUERY_CHARACTERS = 1000
-TITLE_AND_TEXT = 2
-TEXT_PARTS = (ChunkKind.PROBLEM, ChunkKind.RESOLUTION, ChunkKind.COMMENT)
-TITLES = (ChunkKind.TITLE, ChunkKind.DOCUMENT_TITLE)
+ONLY_ISSUES = Scope(documents=False, sops=SopScope.NONE)
+TITLES = (ChunkKind.TITLE, ChunkKind.DOCUMENT_TITLE, ChunkKind.SOP_TITLE)
 Leg = dict[Subject, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a search makes use of beyond its legs.
+
+    Attributes:
+        adaptation: score in the adapted vector space, where there is one.
+        votes: add what people said.
+    """
+
+    adaptation: bool = True
+    votes: bool = True
+
+
+LEARNED = Options()
+PLAIN = Options(adaptation=False)
 
 
 @dataclass(frozen=True)
@@ -65,14 +100,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Match:
-    """One issue or document found.
+    """One issue, document or procedure found.
 
     Attributes:
-        issue: its number; None for a document.
+        issue: its number; None for anything else.
         score: weighted sum of standard scores; only comparable within one question.
-        similarity: the best cosine of any leg, -1..1; None without vectors.
-        contributions: what each leg added.
-        document: its number; None for an issue.
+        similarity: the best cosine of title or text as the model gave the vectors,
+            -1..1, however the space is adapted; None without vectors.
+        contributions: what each leg, and what people said, added.
+        document: its number; None for anything else.
+        sop: its number; None for anything else.
     """
 
     issue: int | None
@@ -80,26 +117,29 @@ class Match:
     similarity: float | None
     contributions: tuple[Contribution, ...]
     document: int | None = None
+    sop: int | None = None
 
     @property
     def subject(self) -> Subject:
         """Return what was found."""
-        return Subject.of(self.issue, self.document)
+        return Subject.of(self.issue, self.document, self.sop)
 
     @classmethod
-    def of(cls, subject: Subject, contributions: Sequence[Contribution]) -> "Match":
+    def of(
+        cls,
+        subject: Subject,
+        contributions: Sequence[Contribution],
+        similarity: float | None,
+    ) -> "Match":
         """Return what was found with the sum of what each leg says of it."""
-        cosines = [
-            c.strength
-            for c in contributions
-            if c.strength is not None and c.leg in (VECTOR_TEXT, VECTOR_TITLE)
-        ]
+        numbers = {subject.kind: subject.number}
         return cls(
-            None if subject.is_document else subject.number,
+            numbers.get(SubjectKind.ISSUE),
             sum(c.value for c in contributions),
-            max(cosines, default=None),
+            similarity,
             tuple(contributions),
-            subject.number if subject.is_document else None,
+            numbers.get(SubjectKind.DOCUMENT),
+            numbers.get(SubjectKind.SOP),
         )
 
 
@@ -109,91 +149,169 @@ class Search:
     Args:
         model: embeds the questions.
         weights: what each leg counts.
-        documents: find documents too, not only issues.
+        clock: tells how old votes are.
+        options: what is done beyond the legs.
     """
 
     def __init__(
         self,
         model: EmbeddingModel,
         weights: Mapping[str, float] = WEIGHTS,
-        *,
-        documents: bool = True,
+        clock: Callable[[], datetime] = partial(datetime.now, UTC),
+        options: Options = LEARNED,
     ) -> None:
         self._model = model
         self._weights = weights
-        self._documents = documents
+        self._clock = clock
+        self._options = options
+        self._transform = adaptation.CurrentTransform()
 
-    def find(self, uow: UnitOfWork, question: Question, limit: int = 10) -> list[Match]:
-        """Return what is most like the question, best first.
+    def find(
+        self,
+        uow: UnitOfWork,
+        question: Question,
+        limit: int = 10,
+        scope: Scope = EVERYTHING,
+    ) -> list[Match]:
+        """Return what is most like the question within a scope, best first.
 
         Raises:
             ModelError: the embedding model is missing, or not the index's.
         """
+        if scope.before is not None:
+            scope = chunk_rows.listed(uow, scope)
         legs: dict[str, Leg] = {}
+        asked: Vectors | None = None
+        similar: Leg = {}
         if any(self._weights.get(leg) for leg in (LEXICAL_TEXT, LEXICAL_TITLE)):
-            legs |= self._lexical(uow, question)
+            legs |= self._lexical(uow, question, scope)
         if any(self._weights.get(leg) for leg in (VECTOR_TEXT, VECTOR_TITLE)):
-            legs |= self._vector(uow, question, legs)
+            asked = self._asked(uow, question)
+            near, similar = self._vector(uow, asked, legs, scope)
+            legs |= near
+        if self._weights.get(LEXICAL_NAME):
+            legs |= _by_name(uow, question, legs)
         for leg in legs.values():
-            leg.pop(Subject(False, question.exclude or 0), None)
+            leg.pop(Subject(SubjectKind.ISSUE, question.exclude or 0), None)
         fused = fuse(legs, self._weights)
-        matches = [Match.of(subject, found) for subject, found in fused.items()]
-        matches.sort(key=lambda match: (-match.score, match.subject))
-        return matches[:limit]
+        base = fused.scores
+        said = self._said(uow, base, asked, scope)
+        scores = {
+            subject: score + sum(part.value for part in said.get(subject, ()))
+            for subject, score in base.items()
+        }
+        best = sorted(scores, key=lambda subject: (-scores[subject], subject))[:limit]
+        return [
+            Match.of(
+                subject,
+                [*fused.contributions(subject), *said.get(subject, ())],
+                similar.get(subject),
+            )
+            for subject in best
+        ]
 
-    def _lexical(self, uow: UnitOfWork, question: Question) -> dict[str, Leg]:
+    def _said(
+        self,
+        uow: UnitOfWork,
+        scores: Mapping[Subject, float],
+        asked: "Vectors | None",
+        scope: Scope,
+    ) -> dict[Subject, list[Contribution]]:
+        """Return what people said of what was found."""
+        if not self._options.votes or not policies.is_on(uow, policies.RATINGS_COUNT):
+            return {}
+        at = scope.before or self._clock()
+        given = [vote for vote in votes(uow, at) if vote.subject in scores]
+        said = weighting.weigh(given, asked, max(scores.values(), default=0.0))
+        for subject, added in weighting.approved(uow, scores).items():
+            said.setdefault(subject, []).append(added)
+        return said
+
+    @staticmethod
+    def _lexical(uow: UnitOfWork, question: Question, scope: Scope) -> dict[str, Leg]:
+        def by_words(text: str) -> dict[int, float]:
+            return lexical_index.search(uow, text, CANDIDATES, scope)
+
         texts = {
             LEXICAL_TITLE: question.title,
             LEXICAL_TEXT: question.text[:QUERY_CHARACTERS],
         }
         if texts[LEXICAL_TITLE] == texts[LEXICAL_TEXT]:
-            by_leg = dict.fromkeys(texts, self._by_words(uow, question.title))
+            by_leg = dict.fromkeys(texts, by_words(question.title))
         else:
-            by_leg = {leg: self._by_words(uow, text) for leg, text in texts.items()}
-        owner = _owners(uow, {n for found in by_leg.values() for n in found})
+            by_leg = {leg: by_words(text) for leg, text in texts.items()}
+        numbers = {n for found in by_leg.values() for n in found}
+        owner = chunk_rows.owners(uow, numbers, scope)
         return {
             leg: {owner[number]: strength for number, strength in found.items()}
             for leg, found in by_leg.items()
         }
 
-    def _by_words(self, uow: UnitOfWork, text: str) -> dict[int, float]:
-        without = None if self._documents else ChunkKind.DOCUMENT_TITLE
-        return lexical_index.search(uow, text, CANDIDATES, without)
-
     def _vector(
-        self, uow: UnitOfWork, question: Question, lexical: Mapping[str, Leg]
-    ) -> dict[str, Leg]:
-        title, text = self._question_vectors(uow, question)
-        near = vector_index.nearest(uow, ChunkKind.TITLE, title, CANDIDATES)
-        for part in TEXT_PARTS:
-            near += vector_index.nearest(uow, part, text, CANDIDATES)
-        if self._documents and uow.sql("SELECT 1 FROM document LIMIT 1"):
-            kinds = (ChunkKind.DOCUMENT_TITLE, title), (ChunkKind.DOCUMENT, text)
-            for part, vector in kinds:
-                near += vector_index.nearest(uow, part, vector, CANDIDATES)
-        subjects = set(_owners(uow, set(near)).values())
-        subjects.update(found for leg in lexical.values() for found in leg)
-        rows = _vectors_of(uow, subjects)
-        if not rows:
-            return {}
-        vectors = vector_index.unit_rows([row[2] for row in rows])
-        to_title, to_text = vectors @ title, vectors @ text
-        legs: dict[str, Leg] = {VECTOR_TITLE: {}, VECTOR_TEXT: {}}
-        for (subject, kind, _), by_title, by_text in zip(
-            rows, to_title, to_text, strict=True
-        ):
-            is_title = kind in TITLES
-            leg = legs[VECTOR_TITLE if is_title else VECTOR_TEXT]
-            cosine = float(by_title if is_title else by_text)
-            leg[subject] = max(cosine, leg.get(subject, -1.0))
-        return legs
+        self,
+        uow: UnitOfWork,
+        asked: Vectors,
+        lexical: Mapping[str, Leg],
+        scope: Scope,
+    ) -> tuple[dict[str, Leg], Leg]:
+        """Return the legs, and the best cosine of each as the model gave vectors.
 
-    def _question_vectors(
+        Args:
+            uow: what to read through.
+            asked: the (2, d) vectors of title and text.
+            lexical: what the lexical legs found.
+            scope: what may be found.
+        """
+        transform = self._transform.of(uow)
+        near = self._near(uow, vector_index.transformed(asked, transform), scope)
+        subjects = set(chunk_rows.owners(uow, near, scope).values())
+        subjects.update(found for leg in lexical.values() for found in leg)
+        rows = chunk_rows.vectors_of(uow, subjects)
+        if not rows:
+            return {}, {}
+        vectors = vector_index.unit_rows([row[2] for row in rows])
+        which = np.array([row[1] not in TITLES for row in rows], dtype=np.intp)
+        plain = (vectors * asked[which]).sum(axis=1)
+        scored = plain
+        if transform is not None and self._adapts(uow):
+            moved = vector_index.transformed(vectors, transform)
+            query = vector_index.transformed(asked, transform)
+            scored = (moved * query[which]).sum(axis=1)
+        legs: dict[str, Leg] = {VECTOR_TITLE: {}, VECTOR_TEXT: {}}
+        similar: Leg = {}
+        for (subject, kind, _), cosine, score in zip(
+            rows, plain.tolist(), scored.tolist(), strict=True
+        ):
+            leg = legs[VECTOR_TITLE if kind in TITLES else VECTOR_TEXT]
+            leg[subject] = max(score, leg.get(subject, -1.0))
+            similar[subject] = max(cosine, similar.get(subject, -1.0))
+        return legs, similar
+
+    def _near(self, uow: UnitOfWork, query: Vectors, scope: Scope) -> set[int]:
+        """Return the chunks whose bits are nearest to the (2, d) transformed query."""
+        parts = chunk_rows.parts(uow)
+        title, text = query
+        asked = [(part, title) for part in scope.titles() if part in parts]
+        asked += [(part, text) for part in scope.texts() if part in parts]
+        return {
+            chunk
+            for part, vector in asked
+            for chunk in vector_index.nearest(uow, part, vector, CANDIDATES, scope)
+        }
+
+    def _adapts(self, uow: UnitOfWork) -> bool:
+        return self._options.adaptation and policies.is_on(uow, policies.ADAPTATION)
+
+    def question_vectors(
         self, uow: UnitOfWork, question: Question
-    ) -> tuple[Vectors, Vectors]:
-        """Return the (d,) vectors of the title and of the start of the text."""
+    ) -> tuple[bytes, bytes]:
+        """Return the raw int8 (d,) vectors of the title and of the text's start.
+
+        Raises:
+            ModelError: the embedding model is missing, or not the index's.
+        """
         embedding.check_model(uow, self._model)
-        found = _indexed_vectors(uow, question)
+        found = chunk_rows.vectors_of_issue(uow, question.exclude)
         if found is None:
             texts = [question.title, self._first_piece(question)]
             hashes = [embedding.content_hash(text) for text in texts]
@@ -201,8 +319,12 @@ class Search:
             missing = [t for t, h in zip(texts, hashes, strict=True) if h not in known]
             known |= embedding.embed(self._model, missing)
             found = [known[key] for key in hashes]
-        title, text = vector_index.unit_rows(found)
+        title, text = found
         return title, text
+
+    def _asked(self, uow: UnitOfWork, question: Question) -> Vectors:
+        """Return the (2, d) unit vectors of the title and of the start of the text."""
+        return vector_index.unit_rows([*self.question_vectors(uow, question)])
 
     def _first_piece(self, question: Question) -> str:
         if not question.body:
@@ -211,52 +333,14 @@ class Search:
         return next(pieces).embedded
 
 
-def _indexed_vectors(uow: UnitOfWork, question: Question) -> list[bytes] | None:
-    """Return the title's and first piece's vectors of an issue indexed as it is."""
-    rows = uow.sql(
-        "SELECT chunk_vector.vector FROM chunk JOIN chunk_vector USING (content_hash) "
-        "WHERE chunk.issue_number = ? AND chunk.ordinal = 0 "
-        "AND chunk.kind IN ('title', 'problem') "
-        "AND NOT EXISTS (SELECT 1 FROM index_queue "
-        " WHERE index_queue.issue_number = chunk.issue_number) "
-        "ORDER BY chunk.kind = 'problem'",
-        question.exclude,
-    )
-    return [bytes(row[0]) for row in rows] if len(rows) == TITLE_AND_TEXT else None
-
-
-def _in_groups(numbers: Iterable[int]) -> list[list[int]]:
-    ordered = sorted(numbers)
-    size = vector_index.SQL_VARIABLES
-    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
-
-
-def _owners(uow: UnitOfWork, chunk_ids: set[int]) -> dict[int, Subject]:
-    return {
-        int(row[0]): Subject.of(row[1], row[2])
-        for group in _in_groups(chunk_ids)
-        for row in uow.sql(
-            "SELECT id, issue_number, document_id FROM chunk "
-            f"WHERE id IN ({','.join('?' * len(group))})",
-            *group,
-        )
-    }
-
-
-def _vectors_of(
-    uow: UnitOfWork, subjects: Collection[Subject]
-) -> list[tuple[Subject, str, bytes]]:
-    return [
-        (Subject.of(row[0], row[1]), str(row[2]), bytes(row[3]))
-        for column, numbers in (
-            ("issue_number", issues_of(subjects)),
-            ("document_id", documents_of(subjects)),
-        )
-        for group in _in_groups(numbers)
-        for row in uow.sql(
-            "SELECT chunk.issue_number, chunk.document_id, chunk.kind, "
-            "chunk_vector.vector FROM chunk JOIN chunk_vector USING (content_hash) "
-            f"WHERE chunk.{column} IN ({','.join('?' * len(group))})",
-            *group,
-        )
-    ]
+def _by_name(
+    uow: UnitOfWork, question: Question, legs: Mapping[str, Leg]
+) -> dict[str, Leg]:
+    """Return how the documents and procedures that were found are named after it."""
+    found = {subject for leg in legs.values() for subject in leg}
+    named = sorted(chunk_rows.names_of(uow, found).items())
+    if not named:
+        return {}
+    titles = {place: title for place, (_, title) in enumerate(named)}
+    strengths = lexical_index.search_titles(uow, question.title, titles)
+    return {LEXICAL_NAME: {named[n][0]: value for n, value in strengths.items()}}

@@ -19,22 +19,28 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from issuetrack.engine.store.types import (
+    CalibrationKind,
     ChunkKind,
     CommentKind,
     GoneReason,
     IssueStatus,
     IssueType,
+    OutcomeResult,
     PrincipalKind,
     Priority,
     RecommendationKind,
     ResolutionHow,
     Role,
+    SopStatus,
     SyncOutcome,
     UtcDateTime,
     enum_column,
 )
 
-ONE_OWNER = "(issue_number IS NULL) <> (document_id IS NULL)"
+ONE_OWNER = (
+    "(issue_number IS NOT NULL) + (document_id IS NOT NULL) + (sop_id IS NOT NULL) = 1"
+)
+ONE_TARGET = "(recommendation_id IS NULL) <> (sop_id IS NULL)"
 
 
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
@@ -242,7 +248,21 @@ class Resolution(SQLModel, table=True):
     reader: Role = words(Role)
     how: ResolutionHow = words(ResolutionHow)
     provenance: str
+    score: float | None = None
     confirmed_by: str | None = None
+    created_at: datetime = moment()
+
+
+class ResolutionRejection(SQLModel, table=True):
+    """A text of which a person said that it is not what fixed an issue."""
+
+    __tablename__ = "resolution_rejection"
+    __table_args__ = (UniqueConstraint("issue_number", "text_digest"),)
+    id: int | None = Field(default=None, primary_key=True)
+    issue_number: int = owned_by("issue.number")
+    provenance: str
+    text_digest: bytes
+    actor: str
     created_at: datetime = moment()
 
 
@@ -274,21 +294,166 @@ class Recommendation(SQLModel, table=True):
     model: str
     seed: int | None = None
     prompt_hash: str | None = None
+    trace: bytes | None = None
+    title_vector: bytes | None = None
+    text_vector: bytes | None = None
     latency_ms: float
     created_at: datetime = moment()
 
 
+class RecommendationSource(SQLModel, table=True):
+    """An issue, document or procedure that a recommendation cites.
+
+    The shares of one recommendation add up to 1.
+    """
+
+    __tablename__ = "recommendation_source"
+    __table_args__ = (CheckConstraint(ONE_OWNER),)
+    id: int | None = Field(default=None, primary_key=True)
+    recommendation_id: int = owned_by("recommendation.id")
+    issue_number: int | None = owned_by("issue.number", nullable=True)
+    document_id: int | None = owned_by("document.id", nullable=True)
+    sop_id: int | None = owned_by("sop.id", nullable=True)
+    share: float
+
+
 class Rating(SQLModel, table=True):
-    """A person's judgement of a recommendation, 1 to 5 stars."""
+    """A person's judgement of a recommendation or a procedure, 1 to 5 stars.
+
+    Of the ratings that one person gave the same thing the last one counts. `credited`
+    names the one source of a recommendation that a rating is about: `#17`, `D5`, `S3`.
+    """
 
     __tablename__ = "rating"
+    __table_args__ = (CheckConstraint(ONE_TARGET),)
     id: int | None = Field(default=None, primary_key=True)
     uuid: str = Field(unique=True)
-    recommendation_id: int = owned_by("recommendation.id")
+    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
+    sop_id: int | None = owned_by("sop.id", nullable=True)
     rater: str
+    credited: str | None = None
     stars: int
     feedback: bytes | None = None
     created_at: datetime = moment()
+
+
+class Outcome(SQLModel, table=True):
+    """What became of a recommendation or a procedure that somebody followed."""
+
+    __tablename__ = "outcome"
+    __table_args__ = (CheckConstraint(ONE_TARGET),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
+    sop_id: int | None = owned_by("sop.id", nullable=True)
+    issue_number: int | None = Field(
+        default=None, foreign_key="issue.number", ondelete="SET NULL"
+    )
+    result: OutcomeResult = words(OutcomeResult)
+    note: bytes | None = None
+    actor: str
+    created_at: datetime = moment()
+
+
+class Sop(SQLModel, table=True):
+    """A standard operating procedure; its text is in its versions.
+
+    `current` is the version that is searched: the latest approved one, else the latest
+    that is not deprecated; none where all are.
+    """
+
+    __tablename__ = "sop"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    key: str | None = Field(default=None, unique=True)
+    current: int | None = None
+    created_by: str
+    created_at: datetime = moment()
+
+
+class SopVersion(SQLModel, table=True):
+    """One version of a procedure; only its status ever changes.
+
+    `content` is JSON of the fields, `original` the Markdown that was imported.
+    """
+
+    __tablename__ = "sop_version"
+    __table_args__ = (UniqueConstraint("sop_id", "version"),)
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    sop_id: int = owned_by("sop.id")
+    version: int
+    parent: int | None = None
+    status: SopStatus = words(SopStatus, index=True)
+    title: str
+    tags: list[str] = Field(default_factory=list, sa_type=JSON)
+    content: bytes
+    original: bytes | None = None
+    citations: bytes | None = None
+    author: str
+    model: str | None = None
+    approved_by: str | None = None
+    created_at: datetime = moment()
+    decided_at: datetime | None = moment(nullable=True)
+
+
+class SopEvent(SQLModel, table=True):
+    """What was done with a version of a procedure, and why."""
+
+    __tablename__ = "sop_event"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(unique=True)
+    sop_id: int = owned_by("sop.id")
+    version: int
+    at: datetime = moment()
+    actor: str
+    action: str
+    note: bytes | None = None
+
+
+class SopUse(SQLModel, table=True):
+    """A time that a procedure was recommended for an issue, or named as its fix."""
+
+    __tablename__ = "sop_use"
+    id: int | None = Field(default=None, primary_key=True)
+    sop_id: int = owned_by("sop.id")
+    issue_number: int | None = owned_by("issue.number", nullable=True)
+    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
+    actor: str
+    at: datetime = moment()
+
+
+class Calibration(SQLModel, table=True):
+    """How features of an answer become a probability; see `assistant.calibration`."""
+
+    __tablename__ = "calibration"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: CalibrationKind = words(CalibrationKind)
+    created_at: datetime = moment()
+    fitted_on: int
+    positives: int
+    ratings: int
+    features: list[str] = Field(default_factory=list, sa_type=JSON)
+    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    metrics: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    active: bool = True
+
+
+class Adaptation(SQLModel, table=True):
+    """How the vector space is adapted to this workspace; one row.
+
+    `scatter` is a (d, d) float64 sum over pairs, `transform` a (d, d) float32 matrix.
+    """
+
+    __tablename__ = "adaptation"
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str
+    pairs: int
+    scatter: bytes
+    transform: bytes | None = None
+    applied_pairs: int = 0
+    off_because: str | None = None
+    updated_at: datetime = moment()
 
 
 class Quarantine(SQLModel, table=True):
@@ -325,7 +490,7 @@ class Document(SQLModel, table=True):
 
 
 class Chunk(SQLModel, table=True):
-    """A piece of an issue or of a document that the vector index knows."""
+    """A piece of an issue, document or procedure that the vector index knows."""
 
     __tablename__ = "chunk"
     __table_args__ = (CheckConstraint(ONE_OWNER),)
@@ -333,6 +498,7 @@ class Chunk(SQLModel, table=True):
     uuid: str = Field(unique=True)
     issue_number: int | None = owned_by("issue.number", nullable=True)
     document_id: int | None = owned_by("document.id", nullable=True)
+    sop_id: int | None = owned_by("sop.id", nullable=True)
     kind: ChunkKind = words(ChunkKind)
     source_row: int | None = None
     ordinal: int
@@ -350,13 +516,14 @@ class ChunkVector(SQLModel, table=True):
 
 
 class IndexQueue(SQLModel, table=True):
-    """Issues and documents whose index entries are out of date."""
+    """Issues, documents and procedures whose index entries are out of date."""
 
     __tablename__ = "index_queue"
     __table_args__ = (CheckConstraint(ONE_OWNER), {"sqlite_autoincrement": True})
     id: int | None = Field(default=None, primary_key=True)
     issue_number: int | None = Field(default=None, index=True)
     document_id: int | None = Field(default=None, index=True)
+    sop_id: int | None = Field(default=None, index=True)
     queued_at: datetime = moment()
 
 

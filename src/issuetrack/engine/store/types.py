@@ -117,8 +117,32 @@ class RecommendationKind(StrEnum):
     SOP_DRAFT = "sop_draft"
 
 
+class SopStatus(StrEnum):
+    """How far a version of a procedure is."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    DEPRECATED = "deprecated"
+
+
+class OutcomeResult(StrEnum):
+    """What became of a recommendation or a procedure that somebody followed."""
+
+    ACCEPTED = "accepted"
+    PARTLY = "partly"
+    REJECTED = "rejected"
+
+
+class CalibrationKind(StrEnum):
+    """What a calibrated confidence is about."""
+
+    SUGGESTION = "suggestion"
+    DUPLICATE = "duplicate"
+
+
 class ChunkKind(StrEnum):
-    """Which part of an issue or document a chunk was cut from."""
+    """Which part of an issue, document or procedure a chunk was cut from."""
 
     TITLE = "title"
     PROBLEM = "problem"
@@ -126,6 +150,8 @@ class ChunkKind(StrEnum):
     COMMENT = "comment"
     DOCUMENT_TITLE = "document_title"
     DOCUMENT = "document"
+    SOP_TITLE = "sop_title"
+    SOP = "sop"
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -15,7 +15,9 @@ from typing import Any
 from sqlmodel import col, func, select, update
 
 from issuetrack.engine.identity import audit
-from issuetrack.engine.issues import overrides
+from issuetrack.engine.issues import overrides, workflow
+from issuetrack.engine.issues.candidates import PULL_REQUEST_TITLE
+from issuetrack.engine.issues.linking import local_original
 from issuetrack.engine.issues.resolution import mine
 from issuetrack.engine.issues.resolving import new_resolution, remine
 from issuetrack.engine.issues.texts import (
@@ -48,6 +50,7 @@ from issuetrack.engine.sync.ports import (
 )
 
 QUARANTINED_CHARACTERS = 65536
+TELLING_CHANGES = frozenset({"status", PULL_REQUEST_TITLE})
 MOMENTS = {"status": ("resolved_at", "closed_at")}
 
 
@@ -256,7 +259,7 @@ class Merge:
                 row, remark = comment_row(self._uow, number, issue.assignee, comment)
                 comments.append(row)
                 remarks.append(remark)
-            fix = mine(issue.status, issue.resolution, issue.assignee, remarks)
+            fix = mine(parts.story(issue, remarks))
             if fix is not None:
                 resolutions.append(new_resolution(self._uow, number, fix, self._now))
             events += [(number, event) for event in issue.events]
@@ -309,7 +312,7 @@ class Merge:
         elif not issue.apart:
             parts.drop_links(self._uow, row.number, LinkKind.DUPLICATE_OF)
         if not issue.apart:
-            row.duplicate_of = None
+            row.duplicate_of = local_original(self._uow, row.number)
             self._uow.session.flush()
         parts.put_events(self._uow, [(row.number, event) for event in issue.events])
         parts.put_links(
@@ -340,10 +343,12 @@ class Merge:
         parts.put_events(self._uow, events)
         parts.put_links(self._uow, links)
         self.report.comments += sum(changed.values())
+        told = {number for number, event in events if event.field in TELLING_CHANGES}
         for row in known.values():
-            if row.number in changed:
+            finished = row.status in workflow.FINISHED
+            if row.number in changed or (finished and row.number in told):
                 remine(self._uow, row, None, self._now)
-                self.report.touched.append(row.number)
+                self.report.touched.append(row.number or 0)
 
     def _orphan(self, item: RemoteComment | RemoteEvent | RemoteLink) -> None:
         if isinstance(item, RemoteComment):

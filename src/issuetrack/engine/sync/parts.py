@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlmodel import col, delete, select
 
-from issuetrack.engine.issues.resolution import Remark, carries_fix
+from issuetrack.engine.issues.candidates import Change, Remark, Story
+from issuetrack.engine.issues.resolution import carries_fix
 from issuetrack.engine.issues.texts import checked_body, clean_line, optional_line
 from issuetrack.engine.store.tables import Comment, Issue, IssueEvent, Link
 from issuetrack.engine.store.types import CommentKind, LinkKind, Role
@@ -41,7 +42,7 @@ def comment_row(
     note = comment.kind is CommentKind.WORK_NOTE
     body = _unmarked(comment.body)
     author = optional_line(comment.author)
-    remark = Remark(author, comment.kind, body, key)
+    remark = Remark(author, comment.kind, body, key, comment.created_at)
     reader = Role.ENGINEER if note else Role.VIEWER
     row: Row = {
         "uuid": uuid,
@@ -192,4 +193,19 @@ def resolve_duplicates(uow: UnitOfWork, source: int) -> None:
         "WHERE issue.number = found.issue",
         LinkKind.DUPLICATE_OF.value,
         source,
+    )
+
+
+def story(issue: RemoteIssue, remarks: Sequence[Remark]) -> Story:
+    """Return a new issue as the miner reads it."""
+    changes = sorted(issue.events, key=lambda event: event.at)
+    return Story(
+        issue.status,
+        issue.title,
+        issue.resolution,
+        optional_line(issue.assignee),
+        optional_line(issue.reporter),
+        issue.resolved_at or issue.closed_at,
+        remarks,
+        [Change(e.at, e.actor, e.field, e.before, e.after) for e in changes],
     )

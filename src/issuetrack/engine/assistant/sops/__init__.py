@@ -1,0 +1,1 @@
+"""Standard operating procedures: their Markdown, versions, drafts and use."""
