@@ -18,7 +18,7 @@ from engine.assistant.test_prompts import TOKENS
 from evidence_check import holds_command, missing_words
 from issuetrack.engine.assistant.composer import Composition, compose, helpful_of
 from issuetrack.engine.assistant.drafting import Drafted, Wish, drafted
-from issuetrack.engine.assistant.sources import Source, gather
+from issuetrack.engine.assistant.sources import Reader, Source, gather
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.inference.ports import ChatModel, ChatRequest, Completion
 from issuetrack.engine.issues.service import IssueDraft

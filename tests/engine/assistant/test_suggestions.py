@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from issuetrack.engine.assistant.grounding import Section
-from issuetrack.engine.assistant.sources import RELEVANT, Source, gather
+from issuetrack.engine.assistant.sources import RELEVANT, Reader, Source, gather
 from issuetrack.engine.errors import UsageError
 from issuetrack.engine.issues.records import IssueRecord
 from issuetrack.engine.issues.service import IssueDraft
