@@ -3,7 +3,16 @@
 OLD_CHUNK = (
     "id, uuid, issue_number, kind, source_row, ordinal, heading, text, content_hash"
 )
+TO_0005 = (
+    "DROP TABLE seen",
+    "DROP TABLE seen_baseline",
+    "DROP INDEX issue_listing",
+    "CREATE INDEX ix_issue_status ON issue (status)",
+    "CREATE INDEX ix_issue_updated_at ON issue (updated_at)",
+    "UPDATE alembic_version SET version_num = '0005'",
+)
 TO_0004 = (
+    *TO_0005,
     "CREATE TABLE old_chunk (id INTEGER NOT NULL PRIMARY KEY, uuid VARCHAR NOT NULL "
     "UNIQUE, issue_number INTEGER REFERENCES issue(number) ON DELETE CASCADE, "
     "document_id INTEGER REFERENCES document(id) ON DELETE CASCADE, "

@@ -23,7 +23,8 @@ from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.retrieval import adaptation, vector_index
 from issuetrack.engine.retrieval.fusion import WEIGHTS
 from issuetrack.engine.retrieval.search import LEARNED, PLAIN, Options, Search
-from issuetrack.engine.store.tables import Adaptation, Chunk
+from issuetrack.engine.store.index_tables import Chunk
+from issuetrack.engine.store.learning_tables import Adaptation
 from issuetrack.engine.store.types import ChunkKind, IssueStatus
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 from issuetrack.engine.sync.ports import RemoteIssue

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from issuetrack.engine.issues.linking import LinkService
     from issuetrack.engine.issues.mirroring import MirrorService
     from issuetrack.engine.issues.review import ReviewService
+    from issuetrack.engine.issues.seen import SeenService
     from issuetrack.engine.maintenance import MaintenanceService
     from issuetrack.engine.reporting.evaluation import DuplicateEvaluation
     from issuetrack.engine.retrieval.indexing import Indexer
@@ -101,12 +102,21 @@ class Services:
         return LlamaEmbedder()
 
     @cached_property
+    def seen(self) -> "SeenService":
+        """Return what the actor has looked at."""
+        from issuetrack.engine.issues.seen import SeenService
+
+        return SeenService(self._database, self._clock)
+
+    @cached_property
     def finding(self) -> "FindingService":
         """Return what finds past issues and documents."""
+        from issuetrack.engine.inference.late import LateModel
         from issuetrack.engine.issues.finding import FindingService
         from issuetrack.engine.retrieval.search import Search
 
-        return FindingService(self._database, Search(self.model, clock=self._clock))
+        model = LateModel(lambda: self.model)
+        return FindingService(self._database, Search(model, clock=self._clock))
 
     @cached_property
     def _indexer(self) -> "Indexer":

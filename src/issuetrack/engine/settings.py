@@ -3,7 +3,7 @@
 import getpass
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,19 @@ def origins(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def in_file(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return everything that config.toml holds.
+
+    Raises:
+        UsageError: the file is not TOML.
+    """
+    path = config_path(environment)
+    try:
+        return tomllib.loads(_config_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise _unreadable(path, error) from error
+
+
 def _in_file(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the preferences in config.toml; keys that it does not know are left alone.
 
@@ -127,10 +140,7 @@ def _in_file(environment: Mapping[str, str]) -> dict[str, Any]:
         UsageError: the file is not TOML, or a value is of the wrong type.
     """
     path = config_path(environment)
-    try:
-        known: dict[str, Any] = tomllib.loads(_config_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise _unreadable(path, error) from error
+    known = in_file(environment)
     names = [field.name for field in fields(Preferences)]
     given = {name: known[name] for name in names if name in known}
     for name, value in given.items():
@@ -178,9 +188,18 @@ def parsed(name: str, text: str, called: str | None = None) -> str | bool:
 
 
 def set_preference(
-    environment: Mapping[str, str], name: str, value: str | bool | None
+    environment: Mapping[str, str],
+    name: str,
+    value: str | bool | None,
+    tables: tuple[str, ...] = (),
 ) -> Path:
     """Write one preference, None to take it out; the rest of the file stays as it is.
+
+    Args:
+        environment: the environment variables.
+        name: the preference.
+        value: what it is from now on.
+        tables: the tables that it stands in, the outer one first.
 
     Returns:
         The file that was written.
@@ -197,10 +216,17 @@ def set_preference(
         document = tomlkit.parse(_config_text(path))
     except TOMLKitError as error:
         raise _unreadable(path, error) from error
+    place: Any = document
+    for depth, table in enumerate(tables, start=1):
+        if table not in place:
+            place[table] = tomlkit.table(is_super_table=depth < len(tables))
+        place = place[table]
+        if not isinstance(place, MutableMapping):
+            raise _unreadable(path, f"{table} is not a table")
     if value is None:
-        document.pop(name, None)
+        place.pop(name, None)
     else:
-        document[name] = value
+        place[name] = value
     _replace(path, tomlkit.dumps(document))
     return path
 

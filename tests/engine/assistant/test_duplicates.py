@@ -11,8 +11,8 @@ from issuetrack.engine.assistant.duplicates import LIKENESS
 from issuetrack.engine.errors import NotFoundError, UsageError
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.issues.service import IssueDraft
+from issuetrack.engine.store.learning_tables import Calibration
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
-from issuetrack.engine.store.tables import Calibration
 from issuetrack.engine.store.types import CalibrationKind, IssueStatus
 from issuetrack.engine.store.unlock import Unlock
 from issuetrack.engine.sync.ports import RemoteIssue

@@ -164,10 +164,18 @@ def obedient(attack: Attack, form: str) -> Speak:
 
 
 FORMS = ["plain", "fake id", "smuggled", "command", "rationale", "prose"]
+EACH_RUN = 3
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("attack", ATTACKS, ids=NAMES)
+def attacks_in_forms() -> Iterator[Any]:
+    """Yield every ticket in every form; all but two forms of each are slow."""
+    for number, (attack, name) in enumerate(zip(ATTACKS, NAMES, strict=True)):
+        for place, form in enumerate(FORMS):
+            marks = [pytest.mark.slow] if (number + place) % EACH_RUN else []
+            yield pytest.param(attack, form, id=f"{name}-{form}", marks=marks)
+
+
+@pytest.mark.parametrize(("attack", "form"), attacks_in_forms())
 def test_obedient_model_gets_nothing_shown(
     past: Past, attack: Attack, form: str
 ) -> None:

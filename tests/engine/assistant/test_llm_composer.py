@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -372,6 +373,17 @@ def test_pieces_are_given_on_as_they_come(suggest: Suggest) -> None:
     suggest(quoting, Wish(on_token=pieces.append))
     assert pieces[0] == ""
     assert json.loads("".join(pieces))
+
+
+def test_quotes_are_given_on_before_the_model_is_asked(suggest: Suggest) -> None:
+    """Whoever waits for a model has the extractive answer to read meanwhile."""
+    told: list[object] = []
+    wish = Wish(on_quoted=told.append, on_token=told.append)
+    suggest(quoting, wish)
+    assert told[:2] == [suggest(None).composition, ""]
+    told.clear()
+    suggest(quoting, replace(wish, model=False))
+    assert told == []
 
 
 def test_evidence_is_offered_by_kind(past: Workspace) -> None:

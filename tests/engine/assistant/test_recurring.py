@@ -14,8 +14,9 @@ from issuetrack.engine.assistant.likeness import Points
 from issuetrack.engine.assistant.recurring import HIGHEST, LIKENESS, LOWEST, bar
 from issuetrack.engine.assistant.sops.procedure import Procedure
 from issuetrack.engine.inference.llama import LlamaEmbedder
+from issuetrack.engine.store.learning_tables import Calibration
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
-from issuetrack.engine.store.tables import Calibration, Issue
+from issuetrack.engine.store.tables import Issue
 from issuetrack.engine.store.types import (
     CalibrationKind,
     GoneReason,

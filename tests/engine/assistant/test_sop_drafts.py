@@ -227,6 +227,15 @@ def test_work_notes_stay_out_unless_asked_for(past: Workspace) -> None:
     assert "work note" in kinds
 
 
+def test_a_rejected_note_stays_out(past: Workspace) -> None:
+    """Who said that a work note is not the fix is not asked twice."""
+    actor = past.actor
+    past.issues.comment(actor, "1", NOTE, CommentKind.WORK_NOTE)
+    texts = [found.text for found in past.review.get(actor, "1").candidates]
+    past.review.reject(actor, "1", texts.index(NOTE) + 1)
+    assert "hunter2" not in repr(draft(past, "1", with_notes=True).record)
+
+
 def test_an_issue_without_a_fix_is_refused(past: Workspace) -> None:
     """The message says what to type; nothing is written."""
     made = past.issues.create(past.actor, IssueDraft("Printer jams"))

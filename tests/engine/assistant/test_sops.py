@@ -20,12 +20,15 @@ from issuetrack.engine.errors import (
     UsageError,
 )
 from issuetrack.engine.identity.audit_log import AuditFilter
-from issuetrack.engine.identity.policies import AUTHOR_MAY_APPROVE
+from issuetrack.engine.identity.policies import AUTHOR_MAY_APPROVE, RATINGS_COUNT
 from issuetrack.engine.issues.service import IssueDraft
-from issuetrack.engine.retrieval.scope import SopScope
-from issuetrack.engine.retrieval.search import Question, Search
-from issuetrack.engine.store.tables import Outcome, SopUse
-from issuetrack.engine.store.types import OutcomeResult, SopStatus
+from issuetrack.engine.retrieval import chunk_rows
+from issuetrack.engine.retrieval.scope import Scope, SopScope
+from issuetrack.engine.retrieval.search import Options, Question, Search
+from issuetrack.engine.retrieval.vector_index import nearest
+from issuetrack.engine.retrieval.weighting import APPROVED_SOP
+from issuetrack.engine.store.learning_tables import Outcome, SopUse
+from issuetrack.engine.store.types import ChunkKind, OutcomeResult, SopStatus
 from issuetrack.engine.workspace import Workspace
 
 DISK = Procedure(
@@ -220,6 +223,25 @@ def test_a_rejected_version_is_a_draft_again(workspace: Workspace) -> None:
         workspace.sops.reject(workspace.actor, "S1", "again")
 
 
+def test_a_decision_is_about_the_version_that_was_looked_at(team: Team) -> None:
+    """A version that was written meanwhile is neither approved nor rejected unseen."""
+    engineer, owner = team.open("engineer"), team.open("owner")
+    engineer.sops.create(engineer.actor, DISK)
+    edited(engineer, "S1", cause="- a core dump filled /var")
+    engineer.sops.submit(engineer.actor, "S1")
+    told = "S1 has a version 2 by engineer since you looked"
+    with pytest.raises(ConflictError, match=told) as raised:
+        owner.sops.approve(owner.actor, "S1", version=1)
+    assert raised.value.hint is not None
+    assert raised.value.hint.endswith("issuetrack sop diff S1 --from 1 --to 2")
+    with pytest.raises(ConflictError, match=told):
+        owner.sops.reject(owner.actor, "S1", "not yet", version=1)
+    assert statuses(owner, "S1")[-1] == "in_review"
+    owner.sops.reject(owner.actor, "S1", "not yet", version=2)
+    engineer.sops.submit(engineer.actor, "S1")
+    assert owner.sops.approve(owner.actor, "S1", version=2).version == 2
+
+
 def test_only_the_approved_are_evidence(workspace: Workspace) -> None:
     """Drafts and what is in review are never quoted; neither is what is deprecated."""
     actor = workspace.actor
@@ -274,6 +296,37 @@ def test_an_approved_procedure_wins_a_near_tie(workspace: Workspace) -> None:
     assert made.composition.steps[0].rationale == "from Disk full on a worker (S1)"
     assert {summary.title for summary, _ in made.similar} == {DISK.title}
     assert len(made.similar) == 2
+
+
+def test_approval_counts_without_ratings(workspace: Workspace) -> None:
+    """It is no rating: neither the policy nor an option takes it away."""
+    approved(workspace, DISK)
+    workspace.drain_index()
+    workspace.policies.set(workspace.actor, RATINGS_COUNT.name, "off")
+    for options in (Options(), Options(votes=False)):
+        with workspace._database.read() as uow:
+            (match,) = Search(workspace.model, options=options).find(uow, ASKED)
+        assert APPROVED_SOP in {part.leg for part in match.contributions}
+
+
+def test_drafts_do_not_crowd_out_what_is_approved(workspace: Workspace) -> None:
+    """Of the approved alone the nearest are taken, however near drafts are."""
+    approved(workspace, DISK)
+    near = replace(DISK, title=ASKED.title)
+    workspace.sops.create(workspace.actor, near)
+    workspace.drain_index()
+    (asked,) = workspace.model.embed([ASKED.title])
+    with workspace._database.read() as uow:
+        found = {
+            scope: chunk_rows.owners(
+                uow,
+                set(nearest(uow, ChunkKind.SOP_TITLE, asked, 1, Scope(sops=scope))),
+                Scope(sops=scope),
+            )
+            for scope in (SopScope.ALL, SopScope.APPROVED)
+        }
+    numbers = {scope: [s.number for s in of.values()] for scope, of in found.items()}
+    assert numbers == {SopScope.ALL: [2], SopScope.APPROVED: [1]}
 
 
 def test_search_finds_what_is_in_force(workspace: Workspace) -> None:
@@ -406,6 +459,18 @@ def test_an_edit_outlives_the_next_import(workspace: Workspace) -> None:
     assert workspace.sops.get(actor, "S1", 2).procedure.cause == "- old logs"
 
 
+def test_edited_tags_outlive_the_next_import(workspace: Workspace) -> None:
+    """A tag that somebody took away stays away until the file or the wish changes."""
+    actor, wish = workspace.actor, ImportWish(tags=("linux",))
+    files = [SopFile("a/x.md", RUNBOOK)]
+    workspace.sops.import_files(actor, files, wish)
+    edited(workspace, "S1", tags=("disk",))
+    assert workspace.sops.import_files(actor, files, wish).unchanged == 1
+    assert workspace.sops.get(actor, "S1").procedure.tags == ("disk",)
+    more = ImportWish(tags=("linux", "worker"))
+    assert workspace.sops.import_files(actor, files, more).updated == 1
+
+
 def test_a_dry_run_counts_and_writes_nothing(workspace: Workspace) -> None:
     """Nothing is there afterwards, not even an audit entry."""
     entries = workspace.verify_audit().entries
@@ -481,4 +546,17 @@ def test_statistics_tell_uses_ratings_and_outcomes(
     )
     assert told.last_success is not None
     day = clock.now.date().isoformat()
+    assert told.stale == (f"rejected on {day}, and no success since",)
+
+
+def test_a_procedure_that_only_failed_is_stale(
+    workspace: Workspace, clock: Clock
+) -> None:
+    """It was rejected, and nobody ever said that it helped."""
+    approved(workspace, DISK)
+    clock.now += timedelta(days=1)
+    workspace.feedback.outcome(workspace.actor, "S1", OutcomeResult.REJECTED)
+    (told,) = workspace.sops.statistics(workspace.actor)
+    day = clock.now.date().isoformat()
+    assert told.last_success is None
     assert told.stale == (f"rejected on {day}, and no success since",)

@@ -19,6 +19,7 @@ from issuetrack.engine.identity.policy import (
 )
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues.service import IssueDraft
+from issuetrack.engine.issues.standing import Standing
 from issuetrack.engine.retrieval.search import Question
 from issuetrack.engine.store.types import IssueStatus, Role
 from issuetrack.engine.workspace import Workspace
@@ -72,6 +73,8 @@ DOORS: list[Action] = [
     lambda w: w.issues.comment(w.actor, "1", "x"),
     lambda w: w.issues.set_status(w.actor, "1", IssueStatus.CLOSED),
     lambda w: w.issues.resolve(w.actor, "1", "off and on again, twice"),
+    lambda w: w.issues.standing(w.actor, "1"),
+    lambda w: w.issues.unresolve(w.actor, "1", Standing(IssueStatus.OPEN)),
     lambda w: w.imports.run(w.actor, "s", "jsonl", []),
     lambda w: w.policies.set(w.actor, "learning.ratings", "off"),
     lambda w: w.policies.unset(w.actor, "learning.ratings"),

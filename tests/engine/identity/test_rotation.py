@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlcipher3.dbapi2 as driver
 
-from conftest import Team
+from conftest import Clock, Team, copy_files
 from issuetrack.connectors.files.pages import PageReader
 from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.errors import (
@@ -29,8 +29,8 @@ from issuetrack.engine.store.connections import Connections
 from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.encryption import FieldCipher, Place
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
+from issuetrack.engine.store.learning_tables import Outcome, Sop, SopEvent, SopVersion
 from issuetrack.engine.store.resealing import BATCH, SEALED_COLUMNS, rows_under
-from issuetrack.engine.store.tables import Outcome, Sop, SopEvent, SopVersion
 from issuetrack.engine.store.types import (
     READER_ROLES,
     CommentKind,
@@ -77,13 +77,40 @@ def values_by_key(workspace: Workspace, key_ids: list[str]) -> Counter[str]:
     return found
 
 
-@pytest.fixture
-def full(team: Team, embedder: LlamaEmbedder, tmp_path: Path) -> Workspace:
-    """Return a workspace with values in every sealed column, open as its owner."""
+@pytest.fixture(scope="module")
+def full_template(
+    team_template: Team,
+    embedder: LlamaEmbedder,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Team:
+    """Return a closed workspace with values in every sealed column, to be copied."""
+    folder, clock = tmp_path_factory.mktemp("full"), Clock()
+    clock.now = team_template.clock.now
+    path = copy_files(team_template.path, folder / "team.db")
+    team = Team(path, clock, team_template.recovery_key)
     workspace = team.open("owner")
-    workspace.model = embedder
+    import_all(workspace, folder)
+    workspace = reopened(team, workspace, embedder)
+    suggest_and_rate(workspace)
+    fill_the_loop(workspace)
+    team.close()
+    return team
+
+
+@pytest.fixture
+def full(team: Team, full_template: Team, embedder: LlamaEmbedder) -> Workspace:
+    """Return a workspace with values in every sealed column, open as its owner."""
+    copy_files(full_template.path, team.path)
+    team.clock.now = full_template.clock.now
+    workspace = Workspace.open(team.path, team.unlock("owner"), embedder, team.clock)
+    team.opened.append(workspace)
+    return workspace
+
+
+def import_all(workspace: Workspace, folder: Path) -> None:
+    """Import issues, one that is put aside, one that is mirrored, and a page."""
     actor = workspace.actor
-    lines = tmp_path / "past.jsonl"
+    lines = folder / "past.jsonl"
     lines.write_text(
         '{"key": "A-1", "title": "the node is down", "body": "it does not answer", '
         '"status": "closed", "resolution": "the cause was the switch; restart it"}\n'
@@ -99,10 +126,14 @@ def full(team: Team, embedder: LlamaEmbedder, tmp_path: Path) -> Workspace:
     mirrored = RemoteIssue("A-3", "the gate is shut", now, now, mapped=(read,))
     workspace.imports.run(actor, "past", FileFormat.JSONL, [mirrored])
     workspace.issues.edit(actor, "A-3", {"service": "gates"})
-    page = tmp_path / "page.md"
+    page = folder / "page.md"
     page.write_text("# Gates\n\nThey open inwards.\n", encoding="utf-8")
     workspace.document_imports.run(actor, "wiki", "pages", PageReader(page))
-    workspace = reopened(team, workspace, embedder)
+
+
+def suggest_and_rate(workspace: Workspace) -> None:
+    """Index it all, rate a suggestion, and keep a credential."""
+    actor = workspace.actor
     workspace.drain_index()
     made = workspace.suggestions.suggest(actor, Question("the node is down"))
     workspace.feedback.rate(actor, f"R{made.recommendation}", 5, "it helped")
@@ -111,8 +142,6 @@ def full(team: Team, embedder: LlamaEmbedder, tmp_path: Path) -> Workspace:
         token = uow.seal_credential("source", "token", uuid, "S3CR3T", URL)
         where = "UPDATE source SET base_url = ?, token = ? WHERE uuid = ?"
         uow.sql(where, URL, token, uuid)
-    fill_the_loop(workspace)
-    return workspace
 
 
 def fill_the_loop(workspace: Workspace) -> None:

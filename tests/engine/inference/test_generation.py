@@ -75,7 +75,7 @@ def test_too_slow_an_answer_is_given_up_and_ended() -> None:
     stopped = threading.Event()
     with pytest.raises(ModelError, match="did not finish"):
         run(slow(stopped), timeout=0.1)
-    assert stopped.wait(2)
+    assert stopped.wait(30)
 
 
 def test_model_that_says_nothing_is_given_up_too() -> None:
@@ -84,11 +84,11 @@ def test_model_that_says_nothing_is_given_up_too() -> None:
     started = time.monotonic()
 
     def produce(_: Emit) -> None:
-        never.wait(3)
+        never.wait(60)
 
     with pytest.raises(ModelError, match="did not finish"):
         run(produce, timeout=0.1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     never.set()
 
 
@@ -98,7 +98,7 @@ def test_cancelled_answer_ends() -> None:
     threading.Timer(0.1, cancel.set).start()
     with pytest.raises(ModelCancelled):
         run(slow(stopped), cancel=cancel)
-    assert stopped.wait(2)
+    assert stopped.wait(30)
 
 
 def test_what_a_listener_raises_ends_the_answer() -> None:
@@ -110,7 +110,7 @@ def test_what_a_listener_raises_ends_the_answer() -> None:
 
     with pytest.raises(BrokenPipeError):
         run(slow(stopped), on_token=listen)
-    assert stopped.wait(2)
+    assert stopped.wait(30)
 
 
 def test_a_model_makes_one_answer_at_a_time() -> None:

@@ -73,6 +73,14 @@ Path(os.environ["REPORT"]).write_text("\\n".join(report))
 """
 
 
+@pytest.fixture(scope="module")
+def embedder() -> LlamaEmbedder:
+    """Return a model without a memory of what it was asked."""
+    model = LlamaEmbedder()
+    model.load()
+    return model
+
+
 def test_rows_are_unit_vectors(embedder: LlamaEmbedder) -> None:
     """Every text gives one float32 row of length 1 and 384 numbers."""
     vectors = embedder.embed(["disk full", "certificate expired", ""])

@@ -181,7 +181,7 @@ def test_silent_server_is_given_up() -> None:
     released = threading.Event()
 
     def answer(request: Asked) -> Reply:
-        released.wait(5)
+        released.wait(60)
         return spoken("late")
 
     started = time.monotonic()
@@ -189,7 +189,7 @@ def test_silent_server_is_given_up() -> None:
         with pytest.raises(ModelError, match=r"in time|did not finish"):
             chat(server).complete(asked(timeout=0.3))
         released.set()
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
 
 
 def test_slow_answer_can_be_cancelled() -> None:

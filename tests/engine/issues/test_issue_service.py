@@ -188,6 +188,31 @@ def test_a_stale_revision_is_a_conflict(workspace: Workspace) -> None:
     assert issues.edit(actor, "1", {"title": "fourth"}).summary.revision == 4
 
 
+def test_no_change_is_made_to_a_stale_revision(workspace: Workspace) -> None:
+    """Moving, resolving and linking refuse what was changed since it was read."""
+    create(workspace)
+    create(workspace)
+    actor, issues, linking = workspace.actor, workspace.issues, workspace.linking
+    former = issues.standing(actor, "1")
+    linking.link(actor, "1", "2", revision=1)
+    resolved = issues.resolve(actor, "1", "removed the old log files", revision=2)
+    changes: tuple[Callable[[], IssueRecord], ...] = (
+        lambda: issues.set_status(actor, "1", IssueStatus.OPEN, revision=2),
+        lambda: issues.resolve(actor, "1", "restarted the host twice", revision=2),
+        lambda: issues.unresolve(actor, "1", former, revision=2),
+        lambda: linking.link(actor, "1", "2", revision=2),
+        lambda: linking.unlink(actor, "1", revision=2),
+    )
+    for change in changes:
+        with pytest.raises(ConflictError, match="#1 was changed by somebody else"):
+            change()
+    assert issues.get(actor, "1") == resolved
+    assert issues.unresolve(actor, "1", former, revision=3).summary.revision == 4
+    assert linking.unlink(actor, "1", revision=4).summary.revision == 5
+    closed = issues.set_status(actor, "1", IssueStatus.CLOSED, revision=5)
+    assert closed.summary.revision == 6
+
+
 @pytest.mark.parametrize(
     "change",
     [

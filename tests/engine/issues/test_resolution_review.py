@@ -23,6 +23,7 @@ KEY = "acme/shop#1"
 FIX = "Root cause: old logs filled /var. Fixed by deleting them with `find -delete`."
 OTHER = "Fixed by growing the volume of the server with `lvextend -r` to 40 GB."
 EDITED = "Delete the logs of /var older than a week and shorten the rotation."
+FILLER = "The host is in the second room, in the rack beside the window.\n" * 100
 STATED = "Replaced the broken controller and rebooted the host"
 
 
@@ -168,6 +169,44 @@ def test_a_rejected_comment_is_no_evidence_any_more(mirror: Mirror) -> None:
     judge(mirror, "reject")
     told = {c.body: c.carries_fix for c in mirror.issue(KEY).comments}
     assert told == {FIX: first != FIX, OTHER: first != OTHER}
+
+
+def test_a_long_comment_stays_rejected(mirror: Mirror) -> None:
+    """However much of it is read for what it tells."""
+    mirror.read(issue(f"{FIX}\n\n{FILLER}"))
+    assert [c.carries_fix for c in mirror.issue(KEY).comments] == [True]
+    judge(mirror, "reject")
+    assert [c.carries_fix for c in mirror.issue(KEY).comments] == [False]
+    mirror.read(issue(f"{FIX}\n\n{FILLER}", service="shop"))
+    assert kept(mirror) is None
+
+
+def test_long_close_notes_stay_rejected(mirror: Mirror) -> None:
+    """A tracker that states them again does not bring them back."""
+    notes = f"{STATED}\n\n{FILLER}".strip()
+    mirror.read(issue(FIX, resolution=notes))
+    assert kept(mirror) == (notes, ResolutionHow.STATED, "resolution")
+    judge(mirror, "reject")
+    mirror.read(issue(FIX, resolution=notes, service="shop"))
+    assert kept(mirror) == (FIX, ResolutionHow.MINED, "comment c0")
+
+
+def test_a_comment_that_comes_anew_stays_rejected(mirror: Mirror) -> None:
+    """Its author was renamed and a space added; it says what was rejected."""
+    mirror.read(issue(FIX))
+    judge(mirror, "reject")
+    again = said("c0", f"{FIX} ", author="ravi.k", issue_key=KEY)
+    mirror.read(again)
+    (comment,) = mirror.issue(KEY).comments
+    assert (comment.author, comment.carries_fix) == ("ravi.k", False)
+
+
+def test_who_takes_a_rejection_back_has_the_evidence_again(mirror: Mirror) -> None:
+    """The comment is found for what it tells, as before."""
+    mirror.read(issue(FIX))
+    judge(mirror, "reject")
+    judge(mirror, "edit", FIX)
+    assert [c.carries_fix for c in mirror.issue(KEY).comments] == [True]
 
 
 def test_a_rejected_stated_resolution_leaves_the_comments(mirror: Mirror) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from issuetrack.engine.errors import ConflictError
+from issuetrack.engine.identity.audit_log import AuditFilter
 from issuetrack.engine.issues.records import ResolutionRecord
 from issuetrack.engine.issues.service import IssueDraft
 from issuetrack.engine.store.types import (
@@ -114,6 +116,68 @@ def test_stating_replaces_what_was_mined(workspace: Workspace) -> None:
     assert (resolution.text, resolution.how) == (STATED, ResolutionHow.STATED)
 
 
+def test_a_resolving_can_be_taken_back(workspace: Workspace) -> None:
+    """Status, moments and fix are as before, and the trail says what was taken back."""
+    create(workspace, MINED)
+    actor, issues = workspace.actor, workspace.issues
+    before = issues.set_status(actor, "1", IssueStatus.IN_PROGRESS)
+    former = issues.standing(actor, "1")
+    issues.resolve(actor, "1", STATED)
+    after = issues.unresolve(actor, "1", former)
+    assert (after.summary.status, after.summary.resolved_at, after.resolution) == (
+        before.summary.status,
+        None,
+        None,
+    )
+    assert [e.after for e in after.events] == ["in_progress", "resolved", "in_progress"]
+    (entry,) = workspace.trail.entries(actor, AuditFilter(action="issue.unresolve"))
+    assert entry.before == {"status": "resolved", "resolution": STATED}
+    assert entry.after == {"status": "in_progress", "resolution": None}
+    issues.resolve(actor, "1", STATED)
+
+
+@pytest.mark.parametrize("told", ["mined", "stated", "confirmed"])
+def test_the_fix_before_comes_back(workspace: Workspace, told: str) -> None:
+    """Taking a correction back restores the fix that gave way to it."""
+    create(workspace, MINED)
+    actor, issues = workspace.actor, workspace.issues
+    finish(workspace)
+    if told == "stated":
+        issues.resolve(actor, "1", BETTER)
+    if told == "confirmed":
+        workspace.review.confirm(actor, "1")
+    before, former = issues.get(actor, "1"), issues.standing(actor, "1")
+    left = issues.resolve(actor, "1", STATED).summary.revision
+    after = issues.unresolve(actor, "1", former, revision=left)
+    assert after.resolution == before.resolution
+    assert after.summary.closed_at == before.summary.closed_at
+    assert issues.standing(actor, "1") == former
+
+
+def test_a_fix_that_was_judged_is_not_taken_back(workspace: Workspace) -> None:
+    """What somebody confirmed meanwhile stays, though no revision tells of it."""
+    create(workspace)
+    actor, issues = workspace.actor, workspace.issues
+    former = issues.standing(actor, "1")
+    left = issues.resolve(actor, "1", STATED).summary.revision
+    workspace.review.confirm(actor, "1")
+    with pytest.raises(ConflictError, match="was told otherwise meanwhile"):
+        issues.unresolve(actor, "1", former, revision=left)
+    assert issues.get(actor, "1").summary.status is IssueStatus.RESOLVED
+
+
+def test_what_a_tracker_states_is_again_its_word(workspace: Workspace) -> None:
+    """After taking a correction back, the source may say it otherwise."""
+    imported(workspace, remote("Disk full", STATED))
+    actor, issues = workspace.actor, workspace.issues
+    former = issues.standing(actor, "OPS-1")
+    issues.resolve(actor, "OPS-1", MINED)
+    issues.unresolve(actor, "OPS-1", former)
+    resolution = imported(workspace, remote("Disk full", BETTER))
+    assert resolution is not None
+    assert resolution.text == BETTER
+
+
 def test_a_fix_in_a_work_note_is_for_engineers(workspace: Workspace) -> None:
     """The mined text is sealed with the engineers' key."""
     create(workspace)
@@ -168,3 +232,11 @@ def test_an_import_never_mines_over_what_a_person_said(
     resolution = imported(workspace, remote("Disk is full", word, MINED, BETTER))
     assert resolution is not None
     assert (resolution.text, resolution.how) == (STATED, ResolutionHow.STATED)
+
+
+def test_what_an_import_mines_is_what_is_mined_again(workspace: Workspace) -> None:
+    """An issue's own key is not taken for that of another one with the fix."""
+    said = ("We restarted the host.", "Fixed in OPS-1 by the shorter rotation of logs.")
+    first = imported(workspace, remote("Disk full", None, *said))
+    changed = replace(remote("Disk full", None, *said), service="shop")
+    assert (first, first is not None) == (imported(workspace, changed), True)

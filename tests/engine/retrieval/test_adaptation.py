@@ -192,6 +192,14 @@ def test_what_goes_takes_its_pairs_with_it(adapted: Workspace) -> None:
     assert bits(adapted) == derived(adapted)
 
 
+def test_it_follows_what_shrinks(adapted: Workspace) -> None:
+    """A transform made from much more than is left is made anew."""
+    with adapted._database.write() as uow:
+        uow.sql("UPDATE adaptation SET applied_pairs = 2 * pairs")
+    adapted.drain_index()
+    assert state(adapted).applied_pairs == state(adapted).pairs
+
+
 def test_off_and_on_by_hand(adapted: Workspace) -> None:
     """Off, bits are those of the model's vectors; on again, they are as before."""
     was = bits(adapted)

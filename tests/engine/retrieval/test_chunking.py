@@ -9,7 +9,7 @@ from issuetrack.engine.inference.wordpiece import WordPieces
 from issuetrack.engine.retrieval.chunking import Chunk, blocks, chunks
 
 PIECES = WordPieces(shipped_path())
-LOOK = settings(derandomize=True, deadline=None, database=None, max_examples=120)
+LOOK = settings(derandomize=True, deadline=None, database=None, max_examples=60)
 
 WORDS = (
     *("the", "disk", "is", "full", "on", "node-7", "connection", "refused", "kubectl"),

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 from issuetrack.engine.errors import SchemaTooNew
 from issuetrack.engine.store import database as module
-from issuetrack.engine.store import tables
+from issuetrack.engine.store import index_tables, reading_tables
 from issuetrack.engine.store.database import SCHEMA_VERSION, Database
 from issuetrack.engine.store.keychain import Keychain
 from issuetrack.engine.store.keyslots import KeyFile, key_file_path
@@ -20,6 +20,7 @@ from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.sqlcipher import create_file
 from issuetrack.engine.store.unlock import Unlock, new_recovery_key, recovery_secret
 from issuetrack.engine.workspace import Workspace
+from older_schemas import TO_0005
 
 KEY = "0123456789abcdef0123456789abcdef"
 VERSIONS = Path("versions")
@@ -148,10 +149,23 @@ def test_newer_file_is_refused(database: Database) -> None:
     assert key_file_path(database.path).exists()
 
 
+def test_tables_of_schema_0005_are_brought_up_to_date(database: Database) -> None:
+    """They come out as those of a new file."""
+    before = schema_of(database)
+    with database.write() as uow:
+        for statement in TO_0005:
+            uow.sql(statement)
+    database.migrate()
+
+    assert before == schema_of(database)
+    assert database.schema_version() == SCHEMA_VERSION
+
+
 def test_migrations_make_the_tables_of_the_program(database: Database) -> None:
-    """Columns, indexes, keys and uniqueness are those that `tables` tells of."""
+    """Columns, indexes, keys and uniqueness are those that the modules of tables tell of."""
     ours = set(SQLModel.metadata.tables)
-    assert tables.Issue.__tablename__ in ours
+    assert index_tables.Chunk.__tablename__ in ours
+    assert reading_tables.Seen.__tablename__ in ours
     with database._engine.connect() as connection:
         context = MigrationContext.configure(
             connection,

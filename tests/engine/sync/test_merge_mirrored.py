@@ -310,6 +310,18 @@ def test_parts_that_come_apart_reach_their_issues(mirror: Mirror) -> None:
         assert (len(found.events), len(found.links)) == (1, 1)
 
 
+def test_known_events_that_come_apart_touch_nothing(mirror: Mirror) -> None:
+    """A finished issue is neither mined nor indexed again for what is known."""
+    mirror.read(remote("A", status=IssueStatus.CLOSED, apart=True))
+    closed = RemoteEvent("e1", LATER, "status", "open", "closed", "ravi", "A")
+    mirror.read(closed)
+    before = mirror.tables()
+    mirror.read(closed)
+    after = mirror.tables()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"source", "sync_run"}
+
+
 def test_comment_without_an_issue_is_put_aside_once(mirror: Mirror) -> None:
     """What has no issue here waits in the quarantine, and is told the first time."""
     lost = said("c9", "whose?", issue_key="acme/shop#99")

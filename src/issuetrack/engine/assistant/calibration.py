@@ -24,7 +24,7 @@ from issuetrack.engine.assistant.confidence import (
 )
 from issuetrack.engine.assistant.voted import Example, count_votes, voted
 from issuetrack.engine.retrieval.search import Match
-from issuetrack.engine.store import tables
+from issuetrack.engine.store.learning_tables import Calibration as CalibrationRow
 from issuetrack.engine.store.tables import Issue
 from issuetrack.engine.store.types import CalibrationKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork
@@ -91,9 +91,9 @@ class DuplicateChance:
 def active(uow: UnitOfWork, kind: CalibrationKind) -> Calibration | None:
     """Return the calibration in force, None if nothing was calibrated yet."""
     row = uow.session.exec(
-        select(tables.Calibration)
-        .where(tables.Calibration.kind == kind, col(tables.Calibration.active))
-        .order_by(col(tables.Calibration.id).desc())
+        select(CalibrationRow)
+        .where(CalibrationRow.kind == kind, col(CalibrationRow.active))
+        .order_by(col(CalibrationRow.id).desc())
     ).first()
     if row is None or tuple(row.features) != CALIBRATED[kind]:
         return None
@@ -162,7 +162,7 @@ def store(uow: UnitOfWork, calibration: Calibration) -> None:
     """Put a calibration in force; those before it are kept, out of force."""
     uow.sql("UPDATE calibration SET active = 0 WHERE kind = ?", calibration.kind.value)
     uow.session.add(
-        tables.Calibration(
+        CalibrationRow(
             kind=calibration.kind,
             created_at=calibration.created_at,
             fitted_on=calibration.fitted_on,

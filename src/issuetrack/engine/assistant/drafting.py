@@ -29,6 +29,8 @@ class Wish:
         timeout: seconds after which the model is given up on.
         on_token: called with each piece of its answer as it comes, unverified; first
             with an empty one when the model is asked.
+        on_quoted: called with what the evidence says in its own words, before a
+            model is asked.
         cancel: when it is set the model stops.
     """
 
@@ -36,6 +38,7 @@ class Wish:
     seed: int = SEED
     timeout: float = TIMEOUT
     on_token: Callable[[str], None] | None = None
+    on_quoted: Callable[[Composition], None] | None = None
     cancel: threading.Event | None = None
 
 

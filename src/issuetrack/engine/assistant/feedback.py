@@ -23,7 +23,7 @@ from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import records
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import (
+from issuetrack.engine.store.learning_tables import (
     Outcome,
     Rating,
     Recommendation,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlmodel import col, func, select
 
 from issuetrack.engine.assistant.targets import Target
-from issuetrack.engine.store.tables import Outcome, Rating
+from issuetrack.engine.store.learning_tables import Outcome, Rating
 from issuetrack.engine.store.types import OutcomeResult
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

@@ -13,7 +13,8 @@ from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.issues import procedures
 from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.retrieval.vector_index import unit_rows
-from issuetrack.engine.store.tables import Issue, Resolution, Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
+from issuetrack.engine.store.tables import Issue, Resolution
 from issuetrack.engine.store.types import ResolutionHow
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

@@ -34,7 +34,7 @@ from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.inference.ports import ChatRequest
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Recommendation
+from issuetrack.engine.store.learning_tables import Recommendation
 from issuetrack.engine.store.types import RecommendationKind, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

@@ -25,7 +25,7 @@ from issuetrack.engine.issues.records import IssueRecord, IssueSummary
 from issuetrack.engine.retrieval.lexical_index import signatures, words
 from issuetrack.engine.retrieval.search import Match, Question
 from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
-from issuetrack.engine.store.tables import Sop
+from issuetrack.engine.store.learning_tables import Sop
 from issuetrack.engine.store.types import CommentKind, ResolutionHow, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

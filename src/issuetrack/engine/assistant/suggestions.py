@@ -30,7 +30,7 @@ from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.retrieval.search import Match, Question, Search
 from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import (
+from issuetrack.engine.store.learning_tables import (
     Recommendation,
     RecommendationSource,
     SopUse,
@@ -158,6 +158,8 @@ class SuggestionService:
         quoted = compose(question, sources, sure)
         made = Drafted(Merged(quoted, ()))
         if wish.model and helpful:
+            if wish.on_quoted is not None:
+                wish.on_quoted(quoted)
             made = drafted(self._chat, question.text, helpful, quoted, wish)
         latency = (time.perf_counter() - started) * 1000
         adds = additions(features, known.weights if known else None)

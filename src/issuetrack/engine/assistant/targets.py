@@ -6,7 +6,7 @@ from issuetrack.engine.errors import NotFoundError, UsageError
 from issuetrack.engine.issues.records import find, is_number
 from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
-from issuetrack.engine.store.tables import Recommendation, Sop
+from issuetrack.engine.store.learning_tables import Recommendation, Sop
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 NAMING = "name it like R12 or S3"

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlmodel import col, select
+
+from issuetrack.engine.errors import NotFoundError, UsageError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.users import Actor
-from issuetrack.engine.issues import overrides, workflow
+from issuetrack.engine.issues import overrides, resolving, workflow
 from issuetrack.engine.issues.candidates import Remark
 from issuetrack.engine.issues.history import record_event
 from issuetrack.engine.issues.resolution import carries_fix
@@ -17,7 +20,7 @@ from issuetrack.engine.issues.texts import (
     optional_line,
 )
 from issuetrack.engine.retrieval.outbox import enqueue
-from issuetrack.engine.store.tables import Comment, Issue
+from issuetrack.engine.store.tables import Comment, Issue, OutgoingChange
 from issuetrack.engine.store.types import CommentKind, IssueStatus, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 
@@ -62,7 +65,8 @@ def add_comment(
 ) -> None:
     """Add a comment of an actor."""
     assert row.number is not None
-    uuid = new_uuid()
+    uuid, remark = new_uuid(), Remark(actor.name, kind, text, "")
+    rejected = resolving.rejected(uow, row.number)
     reader = Role.ENGINEER if kind is CommentKind.WORK_NOTE else Role.VIEWER
     uow.session.add(
         Comment(
@@ -71,11 +75,59 @@ def add_comment(
             kind=kind,
             author=actor.name,
             body=uow.seal("comment", "body", uuid, text, reader),
-            carries_fix=carries_fix(Remark(actor.name, kind, text, ""), row.assignee),
+            carries_fix=carries_fix(remark, row.assignee, rejected),
             created_at=now,
         )
     )
     uow.session.flush()
+
+
+def take_back(uow: UnitOfWork, actor: Actor, row: Issue, comment: int) -> str:
+    """Delete a comment that its actor made here; return what it said.
+
+    Raises:
+        NotFoundError: the issue has no such comment.
+        UsageError: somebody else made it, or a source has it or may have it.
+    """
+    found = uow.session.get(Comment, comment)
+    if found is None or found.issue_number != row.number:
+        raise NotFoundError(
+            f"#{row.number} has no comment {comment}",
+            f"look at it: issuetrack issue show {row.number}",
+        )
+    _check_own(uow, actor, found)
+    text = uow.open("comment", "body", found.uuid, found.body)
+    uow.session.delete(found)
+    uow.session.flush()
+    return text
+
+
+def _check_own(uow: UnitOfWork, actor: Actor, comment: Comment) -> None:
+    """Refuse a comment that is not its actor's alone.
+
+    Raises:
+        UsageError: somebody else made it, or a source has it or may have it.
+    """
+    if comment.external_key is not None:
+        raise UsageError(
+            f"comment {comment.id} is upstream",
+            "delete it in the tracker; a sync takes it away here",
+        )
+    if comment.author != actor.name:
+        raise UsageError(
+            f"comment {comment.id} is by {comment.author or 'nobody known'}",
+            "only your own comments can be taken back; add one that puts it right",
+        )
+    sent = select(OutgoingChange.id).where(
+        OutgoingChange.issue_number == comment.issue_number,
+        col(OutgoingChange.remote_key).is_(None),
+        OutgoingChange.created_at >= comment.created_at,
+    )
+    if uow.session.exec(sent).first() is not None:
+        raise UsageError(
+            f"comment {comment.id} may have been pushed meanwhile",
+            "add a comment that puts it right",
+        )
 
 
 def move(

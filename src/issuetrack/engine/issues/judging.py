@@ -10,9 +10,11 @@ from issuetrack.engine.errors import UsageError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import records, resolving, workflow
+from issuetrack.engine.issues.candidates import Remark, said
 from issuetrack.engine.issues.resolution import (
     Candidate,
     candidates,
+    carries_fix,
     mine,
     text_digest,
 )
@@ -130,30 +132,33 @@ def remember(
         "created_at": now,
     }
     uow.insert(ResolutionRejection, [values])
-    _tells_no_fix(uow, row, found.text)
-
-
-def _tells_no_fix(uow: UnitOfWork, row: Issue, text: str) -> None:
-    """Let the comments that say a rejected text be neither indexed nor evidence."""
-    assert row.number is not None
-    digest = text_digest(text)
-    told = [
-        comment.id
-        for comment in records.comments(uow, row.number)
-        if comment.body and text_digest(comment.body) == digest
-    ]
-    uow.session.exec(
-        update(Comment).where(col(Comment.id).in_(told)).values(carries_fix=False)
-    )
+    _mark_comments(uow, row, digest)
 
 
 def forgive(uow: UnitOfWork, row: Issue, text: str) -> None:
     """Forget that a text was rejected, now that a person takes it."""
+    digest = text_digest(text)
     uow.sql(
         "DELETE FROM resolution_rejection WHERE issue_number = ? AND text_digest = ?",
         row.number,
-        text_digest(text),
+        digest,
     )
+    _mark_comments(uow, row, digest)
+
+
+def _mark_comments(uow: UnitOfWork, row: Issue, digest: bytes) -> None:
+    """Let comments that say a text be indexed and evidence unless it is rejected."""
+    assert row.number is not None
+    rejected = resolving.rejected(uow, row.number)
+    for comment in records.comments(uow, row.number):
+        remark = Remark(comment.author, comment.kind, comment.body or "", "")
+        if comment.body and text_digest(said(remark).text) == digest:
+            tells = carries_fix(remark, row.assignee, rejected)
+            uow.session.exec(
+                update(Comment)
+                .where(col(Comment.id) == comment.id)
+                .values(carries_fix=tells)
+            )
 
 
 def next_best(

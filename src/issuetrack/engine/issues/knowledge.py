@@ -14,7 +14,8 @@ from issuetrack.engine.issues.records import is_number
 from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.retrieval.lexical_index import match_all
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Document, IndexQueue, Source
+from issuetrack.engine.store.index_tables import IndexQueue
+from issuetrack.engine.store.tables import Document, Source
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 HOLDING = (

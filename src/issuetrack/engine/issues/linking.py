@@ -15,6 +15,7 @@ from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import changing, records
 from issuetrack.engine.issues.history import record_event
 from issuetrack.engine.issues.records import IssueRecord
+from issuetrack.engine.issues.standing import find_as_read
 from issuetrack.engine.store.database import Database
 from issuetrack.engine.store.tables import Issue, Link
 from issuetrack.engine.store.types import LinkKind
@@ -30,17 +31,21 @@ class LinkService:
         self._database = database
         self._clock = clock
 
-    def link(self, actor: Actor, name: str, original: str) -> IssueRecord:
+    def link(
+        self, actor: Actor, name: str, original: str, *, revision: int | None = None
+    ) -> IssueRecord:
         """Say that an issue is a duplicate of another one.
 
         Raises:
+            ConflictError: the issue was changed since that revision was read.
             NotFoundError: there is no such issue.
             UsageError: it is that one itself, is linked to it already, or that one is
                 a duplicate of it.
         """
         authorize(actor, Permission.WRITE_ISSUES)
         with self._database.write() as uow:
-            row, target = records.find(uow, name), records.find(uow, original)
+            row = find_as_read(uow, name, revision)
+            target = records.find(uow, original)
             _check(uow, row, target)
             assert row.number is not None
             _forget(uow, row.number)
@@ -53,16 +58,19 @@ class LinkService:
             uow.session.add(link)
             return self._point(uow, actor, row, target.number, "issue.link")
 
-    def unlink(self, actor: Actor, name: str) -> IssueRecord:
+    def unlink(
+        self, actor: Actor, name: str, *, revision: int | None = None
+    ) -> IssueRecord:
         """Say that an issue is no duplicate after all.
 
         Raises:
+            ConflictError: the issue was changed since that revision was read.
             NotFoundError: there is no such issue.
             UsageError: it is not linked to another one.
         """
         authorize(actor, Permission.WRITE_ISSUES)
         with self._database.write() as uow:
-            row = records.find(uow, name)
+            row = find_as_read(uow, name, revision)
             if row.duplicate_of is None:
                 raise UsageError(
                     f"#{row.number} is no duplicate of another issue",

@@ -11,7 +11,8 @@ from sqlmodel import col, select
 from issuetrack.engine.errors import NotFoundError
 from issuetrack.engine.issues.records import is_number
 from issuetrack.engine.issues.texts import clean_line
-from issuetrack.engine.store.tables import Sop, SopVersion, User
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
+from issuetrack.engine.store.tables import User
 from issuetrack.engine.store.types import SopStatus
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

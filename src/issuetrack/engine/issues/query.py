@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     bindparam,
     column,
@@ -107,8 +108,20 @@ def parse(query: str) -> IssueQuery:
     return IssueQuery(tuple(conditions))
 
 
+def numbers(query: str, sort: str) -> Select[Any]:
+    """Return the statement of the numbers that fit a query, in order.
+
+    Raises:
+        QuerySyntaxError: the query or the sort is wrong.
+    """
+    conditions = parse(query).conditions
+    return select(col(Issue.number)).where(*conditions).order_by(*order(sort))
+
+
 def order(sort: str) -> list[Any]:
     """Return the ORDER BY of a sort: a column, with `-` in front for descending.
+
+    A sum keeps SQLite from another index than that of lists, here and in conditions.
 
     Raises:
         QuerySyntaxError: there is no such column to sort by.
@@ -118,18 +131,22 @@ def order(sort: str) -> list[Any]:
         raise QuerySyntaxError(
             f"cannot sort by {sort!r}", f"sort by one of: {', '.join(SORTS)}"
         )
+    down = sort.startswith("-")
+    tie = col(Issue.number) if name == "updated" else col(Issue.number) + 0
+    if name == "number":
+        return [tie.desc() if down else tie.asc()]
     column = col(SORTS[name])
-    ordered = column.desc() if sort.startswith("-") else column.asc()
-    tie = col(Issue.number)
-    return [ordered.nulls_last(), tie.desc() if sort.startswith("-") else tie.asc()]
+    ordered = column.desc() if down else column.asc()
+    return [ordered.nulls_last(), tie.desc() if down else tie.asc()]
 
 
 def _holds(expression: str) -> Condition:
+    """Return the condition that an issue fits an FTS5 expression."""
     documents = text(
         "SELECT chunk.issue_number FROM chunk WHERE chunk.id IN "
         "(SELECT rowid FROM chunk_lexical WHERE chunk_lexical MATCH :expression)"
     ).bindparams(bindparam("expression", expression, unique=True))
-    return col(Issue.number).in_(documents.columns(column("issue_number")))
+    return (col(Issue.number) + 0).in_(documents.columns(column("issue_number")))
 
 
 def _condition(query: str, term: str, name: str, value: str) -> Condition:
@@ -149,8 +166,8 @@ def _condition(query: str, term: str, name: str, value: str) -> Condition:
         return _any(values, _has_label)
     if name == "source":
         named = select(col(Source.id)).where(col(Source.name).in_(values))
-        condition = col(Issue.source_id).in_(named)
-        local = col(Issue.source_id).is_(None)
+        condition = (col(Issue.source_id) + 0).in_(named)
+        local = (col(Issue.source_id) + 0).is_(None)
         return or_(condition, local) if "none" in values else condition
     raise _wrong(
         query,

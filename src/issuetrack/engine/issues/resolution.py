@@ -100,8 +100,18 @@ def says_something(text: str | None) -> bool:
     return len(re.findall(r"\w+", text[:20_000])) >= LEAST_WORDS
 
 
-def carries_fix(remark: Remark, assignee: str | None) -> bool:
-    """Tell whether a comment is worth finding again for the fix it tells of."""
+def carries_fix(
+    remark: Remark, assignee: str | None, rejected: Collection[bytes] = ()
+) -> bool:
+    """Tell whether a comment is worth finding again for the fix it tells of.
+
+    Args:
+        remark: the comment.
+        assignee: who works on its issue.
+        rejected: digests of texts of which a person said that they are not the fix.
+    """
+    if rejected and _is_among(said(remark).text, rejected):
+        return False
     return scoring.of_remark(remark, assignee) >= THRESHOLD
 
 
@@ -142,12 +152,16 @@ def mine(story: Story, rejected: Collection[bytes] = ()) -> Fix | None:
 
 
 def text_digest(text: str) -> bytes:
-    """Return what a rejected text is known again by, however its spaces change."""
-    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "replace")).digest()
+    """Return what a rejected text is known again by, however its spaces change.
+
+    Of a very long text only what is read of it counts.
+    """
+    read_of_it = " ".join(_telling(text.strip()).split())
+    return hashlib.sha256(read_of_it.encode("utf-8", "replace")).digest()
 
 
 def _is_among(text: str, rejected: Collection[bytes]) -> bool:
-    return bool(rejected) and text_digest(_telling(text)) in rejected
+    return bool(rejected) and text_digest(text) in rejected
 
 
 def fix_of(candidate: Candidate) -> Fix:

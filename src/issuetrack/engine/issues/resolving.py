@@ -1,5 +1,6 @@
 """Keeps the fix of an issue, as told or confirmed by a person, or as mined."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -59,13 +60,22 @@ def drop_resolution(uow: UnitOfWork, number: int) -> None:
 
 def rejected(uow: UnitOfWork, number: int) -> frozenset[bytes]:
     """Return the digests of the texts that are not the fix of an issue."""
-    return frozenset(
-        uow.session.exec(
-            select(ResolutionRejection.text_digest).where(
-                ResolutionRejection.issue_number == number
-            )
+    return rejected_of(uow, [number]).get(number, frozenset())
+
+
+def rejected_of(
+    uow: UnitOfWork, numbers: Collection[int]
+) -> dict[int, frozenset[bytes]]:
+    """Return the digests of the texts that are not the fix, by issue."""
+    found: dict[int, frozenset[bytes]] = {}
+    rows = uow.session.exec(
+        select(ResolutionRejection.issue_number, ResolutionRejection.text_digest).where(
+            col(ResolutionRejection.issue_number).in_(numbers)
         )
     )
+    for number, digest in rows:
+        found[number] = found.get(number, frozenset()) | {digest}
+    return found
 
 
 def story(uow: UnitOfWork, row: Issue, stated: str | None) -> Story:

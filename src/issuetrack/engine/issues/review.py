@@ -19,7 +19,8 @@ from issuetrack.engine.issues.records import IssueSummary, ResolutionRecord
 from issuetrack.engine.issues.resolution import Candidate, Fix, says_something
 from issuetrack.engine.issues.texts import checked_body
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Issue, RecommendationSource, Resolution
+from issuetrack.engine.store.learning_tables import RecommendationSource
+from issuetrack.engine.store.tables import Issue, Resolution
 from issuetrack.engine.store.types import ResolutionHow, Role
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

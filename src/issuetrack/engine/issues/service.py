@@ -4,14 +4,16 @@ Every change is written with its events, its audit entry and its index work in o
 transaction.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, func, select
+from sqlalchemy import Select
+from sqlalchemy.orm import defer
+from sqlmodel import col, select
 
-from issuetrack.engine.errors import ConflictError, UsageError
+from issuetrack.engine.errors import UsageError
 from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import changing, records, workflow
@@ -21,7 +23,18 @@ from issuetrack.engine.issues.resolution import (
     Fix,
     says_something,
 )
-from issuetrack.engine.issues.resolving import put_resolution, remine
+from issuetrack.engine.issues.resolving import (
+    drop_resolution,
+    kept,
+    put_resolution,
+    remine,
+)
+from issuetrack.engine.issues.standing import (
+    Standing,
+    find_as_read,
+    restore,
+    standing,
+)
 from issuetrack.engine.issues.texts import (
     checked_body,
     checked_title,
@@ -38,10 +51,10 @@ from issuetrack.engine.store.types import (
     ResolutionHow,
     Role,
 )
-from issuetrack.engine.store.unit_of_work import new_uuid
+from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 
 Clock = Callable[[], datetime]
-EXPORT_BATCH = 200
+EXPORT_BATCH, LIST_BATCH = 200, 10_000
 
 
 @dataclass(frozen=True)
@@ -85,22 +98,30 @@ class IssueService:
             QuerySyntaxError: the query or the sort is wrong.
         """
         authorize(actor, Permission.READ)
-        conditions = query_language.parse(query).conditions
-        order = query_language.order(sort)
+        statement = query_language.numbers(query, sort)
         with self._database.read() as uow:
-            total = uow.session.exec(
-                select(func.count()).select_from(Issue).where(*conditions)
-            ).one()
-            rows = uow.session.exec(
-                select(Issue).where(*conditions).order_by(*order).limit(limit)
-            ).all()
-            return records.summaries(uow, rows), total
+            found = _numbers(uow, statement)
+            shown = _summaries(uow, found[:limit])
+            return [shown[number] for number in found[:limit]], len(found)
+
+    def numbers(
+        self, actor: Actor, query: str = "", sort: str = "-updated"
+    ) -> list[int]:
+        """Return the numbers of all issues that fit a query, in order.
+
+        Raises:
+            QuerySyntaxError: the query or the sort is wrong.
+        """
+        authorize(actor, Permission.READ)
+        statement = query_language.numbers(query, sort)
+        with self._database.read() as uow:
+            return _numbers(uow, statement)
 
     def summaries(self, actor: Actor, numbers: list[int]) -> dict[int, IssueSummary]:
         """Return list entries by number."""
         authorize(actor, Permission.READ)
         with self._database.read() as uow:
-            return records.by_number(uow, numbers)
+            return _summaries(uow, numbers)
 
     def every(self, actor: Actor, query: str = "") -> Iterator[IssueRecord]:
         """Yield every issue that fits a query in the order of numbers.
@@ -183,12 +204,7 @@ class IssueService:
             raise UsageError(f"cannot edit {', '.join(sorted(unknown))}")
         now = self._clock()
         with self._database.write() as uow:
-            row = records.find(uow, name)
-            if revision is not None and row.revision != revision:
-                raise ConflictError(
-                    f"#{row.number} was changed by somebody else meanwhile",
-                    f"look at it again: issuetrack issue show {row.number}",
-                )
+            row = find_as_read(uow, name, revision)
             before, after = changing.apply(uow, actor, row, changes, now)
             if after:
                 changing.finish(uow, actor, row, now, "issue.edit", before, after)
@@ -228,18 +244,48 @@ class IssueService:
             )
             return records.record(uow, row)
 
-    def set_status(
-        self, actor: Actor, name: str, status: IssueStatus, comment: str | None = None
-    ) -> IssueRecord:
-        """Move an issue to another status; a finished one has its fix looked for.
+    def withdraw(self, actor: Actor, name: str, comment: int) -> IssueRecord:
+        """Take back a comment of one's own that no source has; see its `id`.
+
+        A fix that was mined is looked for again.
 
         Raises:
-            UsageError: it is there already, or cannot get there.
+            NotFoundError: there is no such issue or comment.
+            UsageError: somebody else made it, or a source has it or may have it.
         """
         authorize(actor, Permission.WRITE_ISSUES)
         now = self._clock()
         with self._database.write() as uow:
             row = records.find(uow, name)
+            assert row.number is not None
+            text = changing.take_back(uow, actor, row, comment)
+            known = kept(uow, row.number)
+            if known is not None and known.how is ResolutionHow.MINED:
+                drop_resolution(uow, row.number)
+            remine(uow, row, None, now)
+            before = {"comment": comment, "body": text}
+            changing.finish(uow, actor, row, now, "issue.withdraw", before, {})
+            return records.record(uow, row)
+
+    def set_status(
+        self,
+        actor: Actor,
+        name: str,
+        status: IssueStatus,
+        comment: str | None = None,
+        *,
+        revision: int | None = None,
+    ) -> IssueRecord:
+        """Move an issue to another status; a finished one has its fix looked for.
+
+        Raises:
+            ConflictError: the issue was changed since that revision was read.
+            UsageError: it is there already, or cannot get there.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        now = self._clock()
+        with self._database.write() as uow:
+            row = find_as_read(uow, name, revision)
             before = row.status
             changing.move(uow, actor, row, status, now)
             if comment:
@@ -256,10 +302,13 @@ class IssueService:
             )
             return records.record(uow, row)
 
-    def resolve(self, actor: Actor, name: str, text: str) -> IssueRecord:
+    def resolve(
+        self, actor: Actor, name: str, text: str, *, revision: int | None = None
+    ) -> IssueRecord:
         """Resolve an issue, saying what fixed it; again to correct what was said.
 
         Raises:
+            ConflictError: the issue was changed since that revision was read.
             UsageError: the text says nothing.
         """
         authorize(actor, Permission.WRITE_ISSUES)
@@ -270,7 +319,7 @@ class IssueService:
             )
         now = self._clock()
         with self._database.write() as uow:
-            row = records.find(uow, name)
+            row = find_as_read(uow, name, revision)
             before = row.status
             if before not in workflow.FINISHED:
                 changing.move(uow, actor, row, IssueStatus.RESOLVED, now)
@@ -291,3 +340,55 @@ class IssueService:
                 {"status": row.status, "resolution": fix.text},
             )
             return records.record(uow, row)
+
+    def standing(self, actor: Actor, name: str) -> Standing:
+        """Return how far an issue is, for `unresolve`.
+
+        Raises:
+            NotFoundError: there is no such issue.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        with self._database.read() as uow:
+            return standing(uow, records.find(uow, name))
+
+    def unresolve(
+        self, actor: Actor, name: str, former: Standing, *, revision: int | None = None
+    ) -> IssueRecord:
+        """Take back that an issue was resolved, and what was said to have fixed it.
+
+        Args:
+            actor: who takes it back.
+            name: the issue.
+            former: how it stood before.
+            revision: the one that resolving left; None to overwrite whatever is there.
+
+        Raises:
+            ConflictError: the issue or its fix was changed since.
+        """
+        authorize(actor, Permission.WRITE_ISSUES)
+        now = self._clock()
+        with self._database.write() as uow:
+            row = find_as_read(uow, name, revision)
+            before = standing(uow, row).facts
+            restore(uow, actor, row, former, now)
+            after = standing(uow, row).facts
+            changing.finish(uow, actor, row, now, "issue.unresolve", before, after)
+            return records.record(uow, row)
+
+
+def _numbers(uow: UnitOfWork, statement: Select[Any]) -> list[int]:
+    """Return the numbers that a statement selects, without making rows of them."""
+    found = uow.session.connection().execute(statement)
+    return [row[0] for row in found.cursor.fetchall()]
+
+
+def _summaries(uow: UnitOfWork, numbers: Sequence[int]) -> dict[int, IssueSummary]:
+    """Return list entries by number, without reading the texts."""
+    without_texts = (defer(Issue.body), defer(Issue.mapped))  # type: ignore[arg-type]
+    rows: list[Issue] = []
+    for start in range(0, len(numbers), LIST_BATCH):
+        wanted = col(Issue.number).in_(numbers[start : start + LIST_BATCH])
+        rows += uow.session.exec(
+            select(Issue).where(wanted).options(*without_texts)
+        ).all()
+    return {entry.number: entry for entry in records.summaries(uow, rows)}

@@ -26,7 +26,7 @@ from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.retrieval import embedding, vector_index
 from issuetrack.engine.retrieval.subjects import Subject
 from issuetrack.engine.retrieval.votes import GOOD, votes
-from issuetrack.engine.store.tables import Adaptation
+from issuetrack.engine.store.learning_tables import Adaptation
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
@@ -217,15 +217,19 @@ def state(uow: UnitOfWork) -> AdaptationState:
 def is_due(uow: UnitOfWork, *, midway: bool = False) -> bool:
     """Tell whether what is in force is behind what is known.
 
+    Only pairs within what is indexed are counted; rated pairs wait for the next time.
+
     Args:
         uow: what to read through.
-        midway: more is coming, so wait until what is known has doubled.
+        midway: more is coming, so wait until what is known has doubled or halved.
     """
     now = state(uow)
     if now.off_because is not None or now.pairs < FEWEST_PAIRS // 2:
         return now.applied
     growth = GROWTH_MIDWAY if midway else GROWTH
-    return now.pairs >= max(FEWEST_PAIRS, growth * now.applied_pairs)
+    grown = now.pairs >= growth * now.applied_pairs
+    shrunk = growth * now.pairs <= now.applied_pairs
+    return now.pairs >= FEWEST_PAIRS and (grown or shrunk)
 
 
 def refresh(uow: UnitOfWork, at: datetime, *, midway: bool = False) -> None:

@@ -10,6 +10,7 @@ agree and however the vector space is adapted.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -43,12 +44,14 @@ class Contribution:
         strength: in the leg's own unit (BM25 or cosine); None if it missed it.
         standard_score: deviations above the mean of the candidates.
         weight: what the standard score is multiplied with.
+        rank: its place among what the leg found, the best is 1; None if it missed it.
     """
 
     leg: str
     strength: float | None
     standard_score: float
     weight: float
+    rank: int | None = None
 
     @property
     def value(self) -> float:
@@ -89,9 +92,20 @@ class Fusion(Generic[Candidate]):
                 leg.get(found),
                 float(self.standard[name][place]),
                 self.weights[name],
+                self._rank(name, leg.get(found)),
             )
             for name, leg in self.legs.items()
         ]
+
+    @cached_property
+    def _ordered(self) -> dict[str, npt.NDArray[np.float64]]:
+        return {name: np.sort([*leg.values()]) for name, leg in self.legs.items()}
+
+    def _rank(self, name: str, strength: float | None) -> int | None:
+        if strength is None:
+            return None
+        better = np.searchsorted(self._ordered[name], strength, side="right")
+        return 1 + len(self.legs[name]) - int(better)
 
 
 def fuse(

@@ -42,7 +42,9 @@ from issuetrack.engine.retrieval.subjects import (
     sops_of,
 )
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Chunk, Document, IndexQueue, Issue, Sop
+from issuetrack.engine.store.index_tables import Chunk, IndexQueue
+from issuetrack.engine.store.learning_tables import Sop
+from issuetrack.engine.store.tables import Document, Issue
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
-from issuetrack.engine.store.tables import IndexQueue
+from issuetrack.engine.store.index_tables import IndexQueue
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 BATCH = 32

@@ -7,6 +7,7 @@ from enum import Enum
 
 from issuetrack.engine.store.types import ChunkKind
 
+SOP_PARTS = (ChunkKind.SOP_TITLE, ChunkKind.SOP)
 APPROVED_SOPS = (
     "SELECT sop.id FROM sop JOIN sop_version AS version "
     "ON version.sop_id = sop.id AND version.version = sop.current "
@@ -66,6 +67,11 @@ class Scope:
             yield ChunkKind.DOCUMENT_TITLE if title else ChunkKind.DOCUMENT
         if self.sops is not SopScope.NONE:
             yield ChunkKind.SOP_TITLE if title else ChunkKind.SOP
+
+    def splits(self, part: str) -> bool:
+        """Tell whether of a kind of chunks some may be found and some not."""
+        approved = part in SOP_PARTS and self.sops is SopScope.APPROVED
+        return approved or self.before is not None
 
     def clause(self, column: str) -> tuple[str, list[str]]:
         """Return the SQL that a column of chunk ids must fulfil, with parameters."""

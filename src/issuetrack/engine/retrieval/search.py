@@ -5,7 +5,7 @@ meaning; documents and procedures are also looked at for being named after it. S
 `fusion` for how the legs are added, `weighting` for what people said.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -55,8 +55,10 @@ class Options:
     """What a search makes use of beyond its legs.
 
     Attributes:
-        adaptation: score in the adapted vector space, where there is one.
-        votes: add what people said.
+        adaptation: score in the adapted vector space, where there is one. Without it
+            the vectors are scored as the model gave them; the 200 that are scored are
+            nearest by the bits that are stored, which stay adapted.
+        votes: add what people said. Approval of a procedure counts without it too.
     """
 
     adaptation: bool = True
@@ -172,28 +174,37 @@ class Search:
         question: Question,
         limit: int = 10,
         scope: Scope = EVERYTHING,
+        by: Collection[str] = tuple(WEIGHTS),
     ) -> list[Match]:
         """Return what is most like the question within a scope, best first.
+
+        Args:
+            uow: what to read through.
+            question: what is looked for.
+            limit: how many to return at most.
+            scope: what may be found.
+            by: the legs to search by; by words alone takes no model.
 
         Raises:
             ModelError: the embedding model is missing, or not the index's.
         """
         if scope.before is not None:
             scope = chunk_rows.listed(uow, scope)
+        weights = {leg: w for leg, w in self._weights.items() if leg in by}
         legs: dict[str, Leg] = {}
         asked: Vectors | None = None
         similar: Leg = {}
-        if any(self._weights.get(leg) for leg in (LEXICAL_TEXT, LEXICAL_TITLE)):
+        if any(weights.get(leg) for leg in (LEXICAL_TEXT, LEXICAL_TITLE)):
             legs |= self._lexical(uow, question, scope)
-        if any(self._weights.get(leg) for leg in (VECTOR_TEXT, VECTOR_TITLE)):
+        if any(weights.get(leg) for leg in (VECTOR_TEXT, VECTOR_TITLE)):
             asked = self._asked(uow, question)
             near, similar = self._vector(uow, asked, legs, scope)
             legs |= near
-        if self._weights.get(LEXICAL_NAME):
+        if weights.get(LEXICAL_NAME):
             legs |= _by_name(uow, question, legs)
         for leg in legs.values():
             leg.pop(Subject(SubjectKind.ISSUE, question.exclude or 0), None)
-        fused = fuse(legs, self._weights)
+        fused = fuse(legs, weights)
         base = fused.scores
         said = self._said(uow, base, asked, scope)
         scores = {
@@ -217,12 +228,12 @@ class Search:
         asked: "Vectors | None",
         scope: Scope,
     ) -> dict[Subject, list[Contribution]]:
-        """Return what people said of what was found."""
-        if not self._options.votes or not policies.is_on(uow, policies.RATINGS_COUNT):
-            return {}
-        at = scope.before or self._clock()
-        given = [vote for vote in votes(uow, at) if vote.subject in scores]
-        said = weighting.weigh(given, asked, max(scores.values(), default=0.0))
+        """Return what people said of what was found, and what approval adds."""
+        said: dict[Subject, list[Contribution]] = {}
+        if self._options.votes and policies.is_on(uow, policies.RATINGS_COUNT):
+            at = scope.before or self._clock()
+            given = [vote for vote in votes(uow, at) if vote.subject in scores]
+            said = weighting.weigh(given, asked, max(scores.values(), default=0.0))
         for subject, added in weighting.approved(uow, scores).items():
             said.setdefault(subject, []).append(added)
         return said

@@ -15,7 +15,7 @@ from issuetrack.engine.retrieval.documents import (
 from issuetrack.engine.retrieval.lexical_index import LexicalDocument
 from issuetrack.engine.retrieval.page_documents import WHOLE_PAGE
 from issuetrack.engine.retrieval.subjects import Subject, SubjectKind
-from issuetrack.engine.store.tables import Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
 from issuetrack.engine.store.types import ChunkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from issuetrack.engine.inference.ports import Vectors
-from issuetrack.engine.retrieval.scope import EVERYTHING, Scope
+from issuetrack.engine.retrieval.scope import EVERYTHING, SOP_PARTS, Scope
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 CANDIDATES = 200
@@ -122,13 +122,15 @@ def nearest(
 ) -> list[int]:
     """Return the ids of the chunks nearest to a (d,) query by sign bits.
 
-    Of the scope only its moment is looked at; parts tell the rest.
+    The scope is looked at where it splits the part; which parts are asked tells the rest.
     """
     (bits,) = sign_bits(quantise(query[np.newaxis]))
     within = ""
     parameters: list[str] = []
-    if scope.before is not None:
+    if scope.splits(part):
         clause, parameters = scope.clause("id")
+        if part in SOP_PARTS:
+            clause = f"sop_id > 0 AND {clause}"
         within = f"AND chunk_id IN (SELECT id FROM chunk WHERE {clause})"
     rows = uow.sql(
         "SELECT chunk_id FROM chunk_bits "

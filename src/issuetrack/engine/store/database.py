@@ -34,7 +34,7 @@ from issuetrack.engine.store.unit_of_work import UnitOfWork
 if TYPE_CHECKING:
     from issuetrack.engine.store.key_changes import KeyChanges
 
-SCHEMA_VERSION, SCHEMA_WITHOUT_HEAD = "0005", "0001"
+SCHEMA_VERSION, SCHEMA_WITHOUT_HEAD = "0006", "0001"
 REVISION, HEAD, CONTENT = "keys.revision", "keys.head", "keys.content"
 
 

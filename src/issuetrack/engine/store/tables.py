@@ -1,7 +1,8 @@
 """The tables; their names are the vocabulary of the whole program.
 
 Columns of type `bytes` named for text (`body`, `text`, `payload`, ...) hold
-sealed values: see `encryption`. Rows never leave a unit of work.
+sealed values: see `encryption`. Rows never leave a unit of work. The tables that
+refer to these are in `learning_tables`, `index_tables` and `reading_tables`.
 """
 
 from datetime import datetime
@@ -9,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -19,28 +19,18 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from issuetrack.engine.store.types import (
-    CalibrationKind,
-    ChunkKind,
     CommentKind,
     GoneReason,
     IssueStatus,
     IssueType,
-    OutcomeResult,
     PrincipalKind,
     Priority,
-    RecommendationKind,
     ResolutionHow,
     Role,
-    SopStatus,
     SyncOutcome,
     UtcDateTime,
     enum_column,
 )
-
-ONE_OWNER = (
-    "(issue_number IS NOT NULL) + (document_id IS NOT NULL) + (sop_id IS NOT NULL) = 1"
-)
-ONE_TARGET = "(recommendation_id IS NULL) <> (sop_id IS NULL)"
 
 
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
@@ -124,6 +114,27 @@ class SyncRun(SQLModel, table=True):
     finished_at: datetime | None = moment(nullable=True)
 
 
+# What lists are filtered and sorted by: they never read the pages of the rows.
+LISTING = (
+    "updated_at",
+    "number",
+    "status",
+    "priority",
+    "type",
+    "service",
+    "site",
+    "category",
+    "assignee",
+    "reporter",
+    "source_id",
+    "external_key",
+    "labels",
+    "created_at",
+    "resolved_at",
+    "closed_at",
+)
+
+
 class Issue(SQLModel, table=True):
     """One issue, local or mirrored."""
 
@@ -131,6 +142,7 @@ class Issue(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("source_id", "external_key"),
         Index("issue_external_id", "source_id", "external_id"),
+        Index("issue_listing", *LISTING),
     )
     number: int | None = Field(default=None, primary_key=True)
     uuid: str = Field(unique=True)
@@ -139,7 +151,7 @@ class Issue(SQLModel, table=True):
     external_id: str | None = None
     url: str | None = Field(default=None, index=True)
     type: IssueType = words(IssueType)
-    status: IssueStatus = words(IssueStatus, index=True)
+    status: IssueStatus = words(IssueStatus)
     priority: Priority | None = words(Priority, nullable=True)
     service: str | None = None
     site: str | None = None
@@ -150,7 +162,7 @@ class Issue(SQLModel, table=True):
     title: str
     body: bytes | None = None
     created_at: datetime = moment()
-    updated_at: datetime = moment(index=True)
+    updated_at: datetime = moment()
     resolved_at: datetime | None = moment(nullable=True)
     closed_at: datetime | None = moment(nullable=True)
     duplicate_of: int | None = Field(
@@ -277,185 +289,6 @@ class Link(SQLModel, table=True):
     upstream: bool = True
 
 
-class Recommendation(SQLModel, table=True):
-    """An answer that was given, with all that is needed to see why."""
-
-    __tablename__ = "recommendation"
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    issue_number: int | None = Field(
-        default=None, foreign_key="issue.number", ondelete="SET NULL"
-    )
-    kind: RecommendationKind = words(RecommendationKind)
-    actor: str
-    question: bytes
-    payload: bytes
-    confidence: float
-    model: str
-    seed: int | None = None
-    prompt_hash: str | None = None
-    trace: bytes | None = None
-    title_vector: bytes | None = None
-    text_vector: bytes | None = None
-    latency_ms: float
-    created_at: datetime = moment()
-
-
-class RecommendationSource(SQLModel, table=True):
-    """An issue, document or procedure that a recommendation cites.
-
-    The shares of one recommendation add up to 1.
-    """
-
-    __tablename__ = "recommendation_source"
-    __table_args__ = (CheckConstraint(ONE_OWNER),)
-    id: int | None = Field(default=None, primary_key=True)
-    recommendation_id: int = owned_by("recommendation.id")
-    issue_number: int | None = owned_by("issue.number", nullable=True)
-    document_id: int | None = owned_by("document.id", nullable=True)
-    sop_id: int | None = owned_by("sop.id", nullable=True)
-    share: float
-
-
-class Rating(SQLModel, table=True):
-    """A person's judgement of a recommendation or a procedure, 1 to 5 stars.
-
-    Of the ratings that one person gave the same thing the last one counts. `credited`
-    names the one source of a recommendation that a rating is about: `#17`, `D5`, `S3`.
-    """
-
-    __tablename__ = "rating"
-    __table_args__ = (CheckConstraint(ONE_TARGET),)
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
-    sop_id: int | None = owned_by("sop.id", nullable=True)
-    rater: str
-    credited: str | None = None
-    stars: int
-    feedback: bytes | None = None
-    created_at: datetime = moment()
-
-
-class Outcome(SQLModel, table=True):
-    """What became of a recommendation or a procedure that somebody followed."""
-
-    __tablename__ = "outcome"
-    __table_args__ = (CheckConstraint(ONE_TARGET),)
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
-    sop_id: int | None = owned_by("sop.id", nullable=True)
-    issue_number: int | None = Field(
-        default=None, foreign_key="issue.number", ondelete="SET NULL"
-    )
-    result: OutcomeResult = words(OutcomeResult)
-    note: bytes | None = None
-    actor: str
-    created_at: datetime = moment()
-
-
-class Sop(SQLModel, table=True):
-    """A standard operating procedure; its text is in its versions.
-
-    `current` is the version that is searched: the latest approved one, else the latest
-    that is not deprecated; none where all are.
-    """
-
-    __tablename__ = "sop"
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    key: str | None = Field(default=None, unique=True)
-    current: int | None = None
-    created_by: str
-    created_at: datetime = moment()
-
-
-class SopVersion(SQLModel, table=True):
-    """One version of a procedure; only its status ever changes.
-
-    `content` is JSON of the fields, `original` the Markdown that was imported.
-    """
-
-    __tablename__ = "sop_version"
-    __table_args__ = (UniqueConstraint("sop_id", "version"),)
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    sop_id: int = owned_by("sop.id")
-    version: int
-    parent: int | None = None
-    status: SopStatus = words(SopStatus, index=True)
-    title: str
-    tags: list[str] = Field(default_factory=list, sa_type=JSON)
-    content: bytes
-    original: bytes | None = None
-    citations: bytes | None = None
-    author: str
-    model: str | None = None
-    approved_by: str | None = None
-    created_at: datetime = moment()
-    decided_at: datetime | None = moment(nullable=True)
-
-
-class SopEvent(SQLModel, table=True):
-    """What was done with a version of a procedure, and why."""
-
-    __tablename__ = "sop_event"
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    sop_id: int = owned_by("sop.id")
-    version: int
-    at: datetime = moment()
-    actor: str
-    action: str
-    note: bytes | None = None
-
-
-class SopUse(SQLModel, table=True):
-    """A time that a procedure was recommended for an issue, or named as its fix."""
-
-    __tablename__ = "sop_use"
-    id: int | None = Field(default=None, primary_key=True)
-    sop_id: int = owned_by("sop.id")
-    issue_number: int | None = owned_by("issue.number", nullable=True)
-    recommendation_id: int | None = owned_by("recommendation.id", nullable=True)
-    actor: str
-    at: datetime = moment()
-
-
-class Calibration(SQLModel, table=True):
-    """How features of an answer become a probability; see `assistant.calibration`."""
-
-    __tablename__ = "calibration"
-    id: int | None = Field(default=None, primary_key=True)
-    kind: CalibrationKind = words(CalibrationKind)
-    created_at: datetime = moment()
-    fitted_on: int
-    positives: int
-    ratings: int
-    features: list[str] = Field(default_factory=list, sa_type=JSON)
-    parameters: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    metrics: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    active: bool = True
-
-
-class Adaptation(SQLModel, table=True):
-    """How the vector space is adapted to this workspace; one row.
-
-    `scatter` is a (d, d) float64 sum over pairs, `transform` a (d, d) float32 matrix.
-    """
-
-    __tablename__ = "adaptation"
-    id: int | None = Field(default=None, primary_key=True)
-    fingerprint: str
-    pairs: int
-    scatter: bytes
-    transform: bytes | None = None
-    applied_pairs: int = 0
-    off_because: str | None = None
-    updated_at: datetime = moment()
-
-
 class Quarantine(SQLModel, table=True):
     """A record that could not be taken in, kept for a second look."""
 
@@ -487,44 +320,6 @@ class Document(SQLModel, table=True):
     content_digest: bytes
     updated_at: datetime = moment()
     created_at: datetime = moment()
-
-
-class Chunk(SQLModel, table=True):
-    """A piece of an issue, document or procedure that the vector index knows."""
-
-    __tablename__ = "chunk"
-    __table_args__ = (CheckConstraint(ONE_OWNER),)
-    id: int | None = Field(default=None, primary_key=True)
-    uuid: str = Field(unique=True)
-    issue_number: int | None = owned_by("issue.number", nullable=True)
-    document_id: int | None = owned_by("document.id", nullable=True)
-    sop_id: int | None = owned_by("sop.id", nullable=True)
-    kind: ChunkKind = words(ChunkKind)
-    source_row: int | None = None
-    ordinal: int
-    heading: str | None = None
-    text: bytes
-    content_hash: bytes = Field(index=True)
-
-
-class ChunkVector(SQLModel, table=True):
-    """The raw embedding of a text, found by the hash of the text."""
-
-    __tablename__ = "chunk_vector"
-    content_hash: bytes = Field(primary_key=True)
-    vector: bytes
-
-
-class IndexQueue(SQLModel, table=True):
-    """Issues, documents and procedures whose index entries are out of date."""
-
-    __tablename__ = "index_queue"
-    __table_args__ = (CheckConstraint(ONE_OWNER), {"sqlite_autoincrement": True})
-    id: int | None = Field(default=None, primary_key=True)
-    issue_number: int | None = Field(default=None, index=True)
-    document_id: int | None = Field(default=None, index=True)
-    sop_id: int | None = Field(default=None, index=True)
-    queued_at: datetime = moment()
 
 
 class AuditEntry(SQLModel, table=True):

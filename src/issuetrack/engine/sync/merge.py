@@ -5,9 +5,8 @@ by its key; a change by the digest of all its fields. What has not changed is no
 written. Local edits of mirrored fields hold; see `issues.overrides`.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -31,12 +30,12 @@ from issuetrack.engine.store.tables import (
     Comment,
     Issue,
     IssueOverride,
-    Quarantine,
     Resolution,
 )
-from issuetrack.engine.store.types import GoneReason, LinkKind, Role
+from issuetrack.engine.store.types import LinkKind
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 from issuetrack.engine.sync import parts
+from issuetrack.engine.sync.mirrored import Mirrored
 from issuetrack.engine.sync.parts import comment_key, comment_row
 from issuetrack.engine.sync.ports import (
     BadRecord,
@@ -48,8 +47,8 @@ from issuetrack.engine.sync.ports import (
     RemoteLink,
     SkippedRecord,
 )
+from issuetrack.engine.sync.quarantine import put_aside
 
-QUARANTINED_CHARACTERS = 65536
 TELLING_CHANGES = frozenset({"status", PULL_REQUEST_TITLE})
 MOMENTS = {"status": ("resolved_at", "closed_at")}
 
@@ -111,6 +110,7 @@ class Merge:
         self._now = now
         self._seen = seen
         self._anew = anew
+        self._mirrored = Mirrored(uow, source_id)
         self.report = MergeReport()
 
     def apply(self, items: Sequence[Item]) -> None:
@@ -139,13 +139,13 @@ class Merge:
         enqueue(self._uow, self.report.touched, self._now)
 
     def _merge_issues(self, issues: dict[str, RemoteIssue]) -> None:
-        by_key = self._known(issues)
-        by_id = self._known_by_id([i.id for i in issues.values() if i.id])
+        by_key = self._mirrored.by_key(issues)
+        by_id = self._mirrored.by_id([i.id for i in issues.values() if i.id])
         number = self._uow.session.exec(select(func.max(Issue.number))).one() or 0
         new: list[tuple[int, RemoteIssue]] = []
         known: list[tuple[Issue, RemoteIssue]] = []
         for key, issue in issues.items():
-            row = self._same(issue, by_key.get(key), by_id.get(issue.id or ""))
+            row = self._mirrored.same(issue, by_key.get(key), by_id.get(issue.id or ""))
             if row is None:
                 number += 1
                 new.append((number, issue))
@@ -154,46 +154,6 @@ class Merge:
         self._uow.session.flush()
         self._meet(known)
         self._insert(new)
-
-    def _known(self, keys: Iterable[str]) -> dict[str, Issue]:
-        rows = self._uow.session.exec(
-            select(Issue).where(
-                Issue.source_id == self._source,
-                col(Issue.external_key).in_(list(keys)),
-            )
-        )
-        return {row.external_key: row for row in rows if row.external_key}
-
-    def _known_by_id(self, ids: Iterable[str]) -> dict[str, Issue]:
-        rows = self._uow.session.exec(
-            select(Issue).where(
-                Issue.source_id == self._source, col(Issue.external_id).in_(list(ids))
-            )
-        )
-        return {row.external_id: row for row in rows if row.external_id}
-
-    def _same(
-        self, issue: RemoteIssue, by_key: Issue | None, by_id: Issue | None
-    ) -> Issue | None:
-        """Return the row of an issue, whose key may have changed or been used anew."""
-        if (
-            by_key is not None
-            and issue.id
-            and by_key.external_id not in (None, issue.id)
-        ):
-            self._forget_key(by_key)
-            by_key = None
-        if by_key is None and by_id is not None:
-            by_id.external_key = clean_line(issue.key)
-            return by_id
-        return by_key
-
-    def _forget_key(self, row: Issue) -> None:
-        """Take the key from an issue that is gone and whose key is used again."""
-        row.external_key = f"{row.external_key} ({row.external_id})"
-        row.gone = GoneReason.DELETED
-        self._uow.session.add(row)
-        self._uow.session.flush()
 
     def _meet(self, known: Sequence[tuple[Issue, RemoteIssue]]) -> None:
         edits = overrides.held(self._uow, [row.number or 0 for row, _ in known])
@@ -325,7 +285,9 @@ class Merge:
             for item in items
             if isinstance(item, RemoteComment | RemoteEvent | RemoteLink)
         ]
-        known = self._known({clean_line(item.issue_key or "") for item in loose})
+        known = self._mirrored.by_key(
+            {clean_line(item.issue_key or "") for item in loose}
+        )
         comments: list[tuple[Issue, RemoteComment]] = []
         events: list[tuple[int, RemoteEvent]] = []
         links: list[tuple[int, RemoteLink]] = []
@@ -340,10 +302,10 @@ class Merge:
             else:
                 links.append((row.number, item))
         changed = parts.put_comments(self._uow, comments)
-        parts.put_events(self._uow, events)
+        news = parts.put_events(self._uow, events)
         parts.put_links(self._uow, links)
         self.report.comments += sum(changed.values())
-        told = {number for number, event in events if event.field in TELLING_CHANGES}
+        told = {number for number, name in news if name in TELLING_CHANGES}
         for row in known.values():
             finished = row.status in workflow.FINISHED
             if row.number in changed or (finished and row.number in told):
@@ -356,7 +318,7 @@ class Merge:
             self._quarantine(BadRecord(comment_key(item), None, reason, item.body))
 
     def _gone(self, gone: GoneIssue) -> None:
-        row = self._known([clean_line(gone.key)]).get(clean_line(gone.key))
+        row = self._mirrored.by_key([clean_line(gone.key)]).get(clean_line(gone.key))
         if row is None or row.number is None:
             return
         moved_to = optional_line(gone.moved_to)
@@ -364,7 +326,7 @@ class Merge:
             self.report.unchanged += 1
             return
         row.gone, row.moved_to = gone.reason, moved_to
-        target = self._known([moved_to]).get(moved_to) if moved_to else None
+        target = self._mirrored.by_key([moved_to]).get(moved_to) if moved_to else None
         if target is not None:
             row.duplicate_of = target.number
         row.revision += 1
@@ -374,30 +336,7 @@ class Merge:
         self.report.touched.append(row.number)
 
     def _quarantine(self, bad: BadRecord) -> None:
-        uuid = new_uuid()
-        content = bad.content[:QUARANTINED_CHARACTERS]
-        digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
-        known = self._uow.session.exec(
-            select(Quarantine.id).where(
-                Quarantine.source_id == self._source,
-                Quarantine.origin == bad.origin,
-                Quarantine.record_digest == digest,
-            )
-        ).first()
-        if known is None or not self._anew:
+        new = put_aside(self._uow, self._source, bad, self._now)
+        if new or not self._anew:
             self.report.quarantined += 1
             self.report.problems.append(bad)
-        if known is not None:
-            return
-        record = self._uow.seal("quarantine", "record", uuid, content, Role.ENGINEER)
-        row = {
-            "uuid": uuid,
-            "source_id": self._source,
-            "origin": bad.origin,
-            "line": bad.line,
-            "reason": bad.reason,
-            "record_digest": digest,
-            "record": record,
-            "created_at": self._now,
-        }
-        self._uow.insert(Quarantine, [row])

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlmodel import col, delete, select
 
 from issuetrack.engine.issues.candidates import Change, Remark, Story
 from issuetrack.engine.issues.resolution import carries_fix
+from issuetrack.engine.issues.resolving import rejected_of
 from issuetrack.engine.issues.texts import checked_body, clean_line, optional_line
 from issuetrack.engine.store.tables import Comment, Issue, IssueEvent, Link
 from issuetrack.engine.store.types import CommentKind, LinkKind, Role
@@ -35,9 +36,21 @@ def comment_key(comment: RemoteComment) -> str:
 
 
 def comment_row(
-    uow: UnitOfWork, number: int, assignee: str | None, comment: RemoteComment
+    uow: UnitOfWork,
+    number: int,
+    assignee: str | None,
+    comment: RemoteComment,
+    rejected: Collection[bytes] = (),
 ) -> tuple[Row, Remark]:
-    """Return the values of a new comment, and the comment as the miner sees it."""
+    """Return the values of a new comment, and the comment as the miner sees it.
+
+    Args:
+        uow: what to seal with.
+        number: its issue.
+        assignee: who works on the issue.
+        comment: what the source says.
+        rejected: digests of texts that are not the fix of the issue.
+    """
     uuid, key = new_uuid(), comment_key(comment)
     note = comment.kind is CommentKind.WORK_NOTE
     body = _unmarked(comment.body)
@@ -51,7 +64,7 @@ def comment_row(
         "kind": comment.kind,
         "author": author,
         "body": uow.seal("comment", "body", uuid, body, reader),
-        "carries_fix": carries_fix(remark, assignee),
+        "carries_fix": carries_fix(remark, assignee, rejected),
         "created_at": comment.created_at,
     }
     return row, remark
@@ -68,7 +81,8 @@ def put_comments(
     uow: UnitOfWork, wanted: Sequence[tuple[Issue, RemoteComment]]
 ) -> dict[int, int]:
     """Bring comments in; return how many of which issue were new or changed."""
-    known = _known_comments(uow, {issue.number or 0 for issue, _ in wanted})
+    numbers = {issue.number or 0 for issue, _ in wanted}
+    known, rejected = _known_comments(uow, numbers), rejected_of(uow, numbers)
     changed: dict[int, int] = {}
     new: dict[tuple[int, str], Row] = {}
     old: list[int | None] = []
@@ -81,7 +95,8 @@ def put_comments(
             old.append(before.id)
         number, _ = place
         changed[number] = changed.get(number, 0) + 1
-        new[place], _ = comment_row(uow, number, issue.assignee, comment)
+        held = rejected.get(number, ())
+        new[place], _ = comment_row(uow, number, issue.assignee, comment, held)
     uow.session.exec(delete(Comment).where(col(Comment.id).in_(old)))
     uow.insert(Comment, new.values())
     return changed
@@ -117,8 +132,10 @@ def _is_same(uow: UnitOfWork, old: Comment, comment: RemoteComment) -> bool:
     return (body, old.author, old.kind) == new
 
 
-def put_events(uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteEvent]]) -> int:
-    """Bring in changes of fields that are not known yet; return how many."""
+def put_events(
+    uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteEvent]]
+) -> set[tuple[int, str]]:
+    """Bring in changes that are not known yet; return the issues and fields of them."""
     known = set(
         uow.session.exec(
             select(IssueEvent.issue_number, IssueEvent.external_key).where(
@@ -127,7 +144,7 @@ def put_events(uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteEvent]]) -> in
             )
         )
     )
-    rows = {
+    rows: dict[tuple[int, str], Row] = {
         (number, clean_line(event.key)): {
             "issue_number": number,
             "at": event.at,
@@ -141,7 +158,7 @@ def put_events(uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteEvent]]) -> in
     }
     new = [row for place, row in rows.items() if place not in known]
     uow.insert(IssueEvent, new)
-    return len(new)
+    return {(row["issue_number"], row["field"]) for row in new}
 
 
 def put_links(uow: UnitOfWork, wanted: Sequence[tuple[int, RemoteLink]]) -> int:
@@ -208,4 +225,5 @@ def story(issue: RemoteIssue, remarks: Sequence[Remark]) -> Story:
         issue.resolved_at or issue.closed_at,
         remarks,
         [Change(e.at, e.actor, e.field, e.before, e.after) for e in changes],
+        clean_line(issue.key),
     )

@@ -19,10 +19,10 @@ from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import knowledge
 from issuetrack.engine.issues.texts import clean_line
 from issuetrack.engine.store.database import Database
+from issuetrack.engine.store.index_tables import IndexQueue
 from issuetrack.engine.store.locking import alone, is_locked
 from issuetrack.engine.store.tables import (
     Document,
-    IndexQueue,
     Issue,
     IssueOverride,
     Quarantine,

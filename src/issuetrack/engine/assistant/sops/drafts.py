@@ -36,7 +36,7 @@ from issuetrack.engine.issues.records import IssueRecord
 from issuetrack.engine.issues.texts import LONGEST_TITLE
 from issuetrack.engine.retrieval.search import Search
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Sop
+from issuetrack.engine.store.learning_tables import Sop
 from issuetrack.engine.store.types import Role, SopStatus
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 

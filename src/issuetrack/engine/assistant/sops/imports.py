@@ -22,7 +22,7 @@ from issuetrack.engine.errors import UsageError
 from issuetrack.engine.identity import audit
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 from issuetrack.engine.sync.ports import BadRecord
 
@@ -94,15 +94,17 @@ class _Known:
     Attributes:
         newest: the newest version.
         original: the text of the last version that was read from the file.
+        tags: those of that version.
     """
 
     sop: Sop
     newest: SopVersion
     original: str | None
+    tags: tuple[str, ...] = ()
 
     def holds(self, read: _Read) -> bool:
         """Tell whether the file was read before as it is, with these tags."""
-        tagged = set(read.procedure.tags) <= set(self.newest.tags)
+        tagged = set(read.procedure.tags) <= set(self.tags)
         return tagged and self.original == read.file.text
 
 
@@ -197,8 +199,10 @@ def _known(uow: UnitOfWork, found: Sequence[_Read]) -> dict[str, _Known]:
         assert sop.id is not None
         assert sop.key is not None
         row = imported.get(sop.id)
-        original = None if row is None else sop_records.original_of(uow, row)
-        known[sop.key] = _Known(sop, newest[sop.id], original)
+        known[sop.key] = _Known(sop, newest[sop.id], None)
+        if row is not None:
+            original = sop_records.original_of(uow, row)
+            known[sop.key] = _Known(sop, newest[sop.id], original, tuple(row.tags))
     return known
 
 

@@ -25,7 +25,7 @@ from issuetrack.engine.retrieval import vector_index
 from issuetrack.engine.retrieval.lexical_index import words
 from issuetrack.engine.retrieval.scope import Scope, SopScope
 from issuetrack.engine.retrieval.search import Question, Search
-from issuetrack.engine.store.tables import Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 NEAR = 0.90

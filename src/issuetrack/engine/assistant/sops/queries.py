@@ -18,7 +18,7 @@ from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import procedures
 from issuetrack.engine.issues.procedures import SopSummary
 from issuetrack.engine.store.database import Database
-from issuetrack.engine.store.tables import Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
 from issuetrack.engine.store.types import SopStatus
 
 if TYPE_CHECKING:

@@ -23,9 +23,7 @@ from issuetrack.engine.assistant.grounding import (
 )
 from issuetrack.engine.assistant.sops.records import Citation
 from issuetrack.engine.assistant.sources import Source, SourceSpan, fix_spans
-from issuetrack.engine.issues.candidates import Remark
 from issuetrack.engine.issues.records import IssueRecord
-from issuetrack.engine.issues.resolution import carries_fix
 from issuetrack.engine.retrieval.lexical_index import signatures, words
 from issuetrack.engine.retrieval.search import Match
 from issuetrack.engine.store.types import CommentKind, Role
@@ -92,8 +90,7 @@ def _notes(issue: IssueRecord) -> Iterator[SourceSpan]:
         text = (comment.body or "").strip()
         if comment.kind is not CommentKind.WORK_NOTE or text in ("", known):
             continue
-        remark = Remark(comment.author, comment.kind, text, "")
-        if carries_fix(remark, issue.summary.assignee):
+        if comment.carries_fix:
             for span in spans(text[:READ_CHARACTERS]):
                 yield SourceSpan(span, "work note", Role.ENGINEER)
 

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from issuetrack.engine.assistant.sops.procedure import FIELDS, Procedure
 from issuetrack.engine.issues import procedures
 from issuetrack.engine.issues.procedures import SopSummary
-from issuetrack.engine.store.tables import SopEvent, SopVersion
+from issuetrack.engine.store.learning_tables import SopEvent, SopVersion
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 TEXTS = (*FIELDS[1:], "notes")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from issuetrack.engine.assistant.sops import records as sop_records
@@ -15,7 +16,7 @@ from issuetrack.engine.identity.policy import Permission, authorize
 from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import procedures
 from issuetrack.engine.issues.procedures import SopSummary
-from issuetrack.engine.store.tables import Sop, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopVersion
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -75,25 +76,49 @@ class SopService(SopQueries):
         authorize(actor, Permission.WRITE_SOPS)
         return self._decide(actor, name, "submit", None, sop_workflow.submit)
 
-    def approve(self, actor: Actor, name: str, note: str | None = None) -> SopSummary:
+    def approve(
+        self,
+        actor: Actor,
+        name: str,
+        note: str | None = None,
+        version: int | None = None,
+    ) -> SopSummary:
         """Put the newest version into force, in the place of the one before.
 
+        Args:
+            actor: who approves it.
+            name: the procedure.
+            note: why.
+            version: the version that was looked at; None for whatever is newest.
+
         Raises:
+            ConflictError: somebody wrote a newer version meanwhile.
             UsageError: it is not in review.
             PermissionDenied: the actor wrote it, and the policy does not let them.
         """
         authorize(actor, Permission.APPROVE_SOPS)
+        decision = partial(sop_workflow.approve, version=version)
         with recorded(actor, Permission.APPROVE_SOPS):
-            return self._decide(actor, name, "approve", note, sop_workflow.approve)
+            return self._decide(actor, name, "approve", note, decision)
 
-    def reject(self, actor: Actor, name: str, note: str) -> SopSummary:
+    def reject(
+        self, actor: Actor, name: str, note: str, version: int | None = None
+    ) -> SopSummary:
         """Give the newest version back as a draft, and say why.
 
+        Args:
+            actor: who rejects it.
+            name: the procedure.
+            note: why.
+            version: the version that was looked at; None for whatever is newest.
+
         Raises:
+            ConflictError: somebody wrote a newer version meanwhile.
             UsageError: it is not in review.
         """
         authorize(actor, Permission.APPROVE_SOPS)
-        return self._decide(actor, name, "reject", note, sop_workflow.reject)
+        decision = partial(sop_workflow.reject, version=version)
+        return self._decide(actor, name, "reject", note, decision)
 
     def deprecate(
         self,

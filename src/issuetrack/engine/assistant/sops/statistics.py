@@ -13,14 +13,14 @@ from issuetrack.engine.issues import procedures, records
 from issuetrack.engine.issues.procedures import SopSummary
 from issuetrack.engine.issues.records import IssueRecord
 from issuetrack.engine.issues.workflow import FINISHED
-from issuetrack.engine.store.tables import (
-    Issue,
+from issuetrack.engine.store.learning_tables import (
     Outcome,
     Rating,
     Sop,
     SopUse,
     SopVersion,
 )
+from issuetrack.engine.store.tables import Issue
 from issuetrack.engine.store.types import OutcomeResult
 from issuetrack.engine.store.unit_of_work import UnitOfWork
 
@@ -145,7 +145,7 @@ def _stale(uow: UnitOfWork, now: datetime, known: _Record) -> Iterator[str]:
     if quiet > STALE_AFTER:
         yield f"neither used nor confirmed for {quiet.days} days"
     failure = known.last_failure
-    if failure and failure > max(row.created_at, known.last_success or failure.min):
+    if failure and failure > max(row.created_at, known.last_success or row.created_at):
         yield f"rejected on {failure.date().isoformat()}, and no success since"
     yield from _cited_otherwise(uow, known.citations)
 

@@ -24,7 +24,7 @@ from issuetrack.engine.identity.users import Actor
 from issuetrack.engine.issues import procedures
 from issuetrack.engine.issues.texts import LONGEST_TITLE
 from issuetrack.engine.retrieval.outbox import enqueue_sops
-from issuetrack.engine.store.tables import Sop, SopEvent, SopVersion
+from issuetrack.engine.store.learning_tables import Sop, SopEvent, SopVersion
 from issuetrack.engine.store.types import SopStatus
 from issuetrack.engine.store.unit_of_work import UnitOfWork, new_uuid
 
@@ -226,13 +226,17 @@ def submit(uow: UnitOfWork, act: Act, sop: Sop) -> SopVersion:
     return row
 
 
-def approve(uow: UnitOfWork, act: Act, sop: Sop) -> SopVersion:
+def approve(
+    uow: UnitOfWork, act: Act, sop: Sop, version: int | None = None
+) -> SopVersion:
     """Put the newest version into force.
 
     Raises:
+        ConflictError: that is not the version that was looked at.
         UsageError: it is not in review.
         PermissionDenied: the actor wrote it, and the policy is off.
     """
+    check_looked_at(uow, sop, version)
     row = _newest(uow, sop, SopStatus.IN_REVIEW, "issuetrack sop submit")
     if row.author == act.actor.principal:
         check_author_may_approve(uow, f"{act.actor.name} wrote S{sop.id}")
@@ -263,12 +267,33 @@ def check_author_may_approve(uow: UnitOfWork, why: str) -> None:
         )
 
 
-def reject(uow: UnitOfWork, act: Act, sop: Sop) -> SopVersion:
+def check_looked_at(uow: UnitOfWork, sop: Sop, version: int | None) -> None:
+    """Refuse a decision about a version that was written after somebody looked.
+
+    Raises:
+        ConflictError: the newest version is not the one that was looked at.
+    """
+    newest = procedures.latest(uow, sop)
+    if version is None or newest.version == version:
+        return
+    who = procedures.names_of(uow).get(newest.author, "somebody")
+    raise ConflictError(
+        f"S{sop.id} has a version {newest.version} by {who} since you looked",
+        f"look at it first, then decide: issuetrack sop diff S{sop.id} "
+        f"--from {version} --to {newest.version}",
+    )
+
+
+def reject(
+    uow: UnitOfWork, act: Act, sop: Sop, version: int | None = None
+) -> SopVersion:
     """Give the newest version back to be worked on.
 
     Raises:
+        ConflictError: that is not the version that was looked at.
         UsageError: it is not in review.
     """
+    check_looked_at(uow, sop, version)
     row = _newest(uow, sop, SopStatus.IN_REVIEW, "issuetrack sop history")
     row.status, row.decided_at = SopStatus.DRAFT, act.now
     note_event(uow, act, row)
