@@ -1,22 +1,28 @@
 """Shared parts: a shut-in environment, the shipped model, real workspaces."""
 
+import gc
 import ipaddress
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from issuetrack.cli.main import GARBAGE_THRESHOLD
+from issuetrack.engine.inference import llama
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.inference.llama_chat import LlamaChat
+from issuetrack.engine.inference.ports import Vectors
 from issuetrack.engine.store.slots import SlotKind, SlotSecret
 from issuetrack.engine.store.types import Role
 from issuetrack.engine.store.unlock import Unlock
@@ -29,6 +35,10 @@ settings.register_profile(
 settings.load_profile("shared machine")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MODELS = Path(os.environ.get("TEST_MODELS", ".venv/data/models")).resolve()
+# Threads of llama.cpp wait for each other by spinning, which costs most where other
+# tests run on the same cores.
+llama.SETTINGS = replace(llama.SETTINGS, threads=1)
+gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 class Clock:
@@ -42,15 +52,38 @@ class Clock:
         return self.now
 
 
+NewFolder = Callable[[], Path]
+
+
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> NewFolder:
+    """Return a maker of empty folders, which need not look at the earlier ones."""
+    base, numbers = tmp_path_factory.mktemp("each"), count()
+
+    def make() -> Path:
+        folder = base / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tmp_path(new_folder: NewFolder) -> Path:
+    """Return a folder of the test's own.
+
+    pytest's reads the names of all earlier ones, which thousands of tests feel.
+    """
+    return new_folder()
+
+
 @pytest.fixture(autouse=True)
-def _shut_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _shut_in(new_folder: NewFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's home, settings, keyring and network out of the tests."""
     for name in list(os.environ):
         if name.startswith(("ISSUETRACK_", "XDG_")) or name in ("PAGER", "NO_COLOR"):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HOME", str(new_folder()))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     real = socket.socket.connect
 
@@ -63,10 +96,32 @@ def _shut_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect)
 
 
+@pytest.fixture
+def home_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the home folder into tmp_path, for tests that search all that is written."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+
+
+class RememberingEmbedder(LlamaEmbedder):
+    """The shipped model; what it was asked before it answers from memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, Vectors] = {}
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= zip(new, super().embed(new), strict=True)
+        rows = [self._known[text] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions)
+
+
 @pytest.fixture(scope="session")
 def embedder() -> LlamaEmbedder:
     """Return the shipped model, loaded once for all tests."""
-    model = LlamaEmbedder()
+    model = RememberingEmbedder()
     model.load()
     return model
 
@@ -96,18 +151,45 @@ def clock() -> Clock:
 MakeWorkspace = Callable[..., Workspace]
 
 
+def new_files(path: Path, clock: Clock) -> None:
+    """Create an empty workspace that KEY opens."""
+    secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
+    Workspace.create(path, "owner", lambda _: [secret], clock)
+
+
+@dataclass(frozen=True)
+class NewFiles:
+    """An empty closed workspace, and when it was finished."""
+
+    path: Path
+    finished: datetime
+
+
+@pytest.fixture(scope="session")
+def new_template(tmp_path_factory: pytest.TempPathFactory) -> NewFiles:
+    """Return an empty closed workspace, to be copied."""
+    path, clock = tmp_path_factory.mktemp("new") / "test.db", Clock()
+    new_files(path, clock)
+    return NewFiles(path, clock.now)
+
+
 @pytest.fixture
 def make_workspace(
-    tmp_path: Path, embedder: LlamaEmbedder, clock: Clock
+    tmp_path: Path, embedder: LlamaEmbedder, clock: Clock, new_template: NewFiles
 ) -> Iterator[MakeWorkspace]:
-    """Return a maker of open workspaces, real files all of them."""
+    """Return a maker of open workspaces, real files all of them.
+
+    `test.db` is a copy; each other name is a workspace with keys of its own.
+    """
     opened: list[Workspace] = []
 
     def make(name: str = "test.db") -> Workspace:
         path = tmp_path / name
-        if not path.exists():
-            secret = SlotSecret(SlotKind.ENVIRONMENT, KEY.encode())
-            Workspace.create(path, "owner", lambda _: [secret], clock)
+        if name == new_template.path.name and not path.exists():
+            copy_files(new_template.path, path)
+            clock.now = max(clock.now, new_template.finished)
+        elif not path.exists():
+            new_files(path, clock)
         workspace = Workspace.open(path, Unlock(environment_key=KEY), embedder, clock)
         opened.append(workspace)
         return workspace

@@ -325,11 +325,11 @@ class TeamCli:
         assert (self.files(), self.keys()) == (before, keys)
 
     def files(self) -> list[str]:
-        """Return the names of all files but those of the database and the home."""
+        """Return the names of all files but those of the database."""
         return sorted(
             str(path.relative_to(self.folder))
             for path in self.folder.rglob("*")
-            if not path.name.startswith("test.db") and "home" not in path.parts
+            if not path.name.startswith("test.db")
         )
 
     def keys(self) -> bytes:

@@ -123,8 +123,10 @@ FAILURES = {
 }
 SCRIPT = """
 import json, os, sys
+from dataclasses import replace
 from issuetrack.cli.main import run
 from issuetrack.engine.inference import llama
+llama.SETTINGS = replace(llama.SETTINGS, threads=1)
 model = llama.LlamaEmbedder()
 llama.LlamaEmbedder = lambda: model
 for name, arguments in json.loads(sys.argv[1]):

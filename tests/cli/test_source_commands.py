@@ -274,6 +274,7 @@ def test_token_is_asked_for_and_not_shown(cli: Cli, on_terminal: OnTerminal) -> 
     assert (found["scope"], found["token"]) == ("repo acme/shop", "stored")
 
 
+@pytest.mark.usefixtures("home_within")
 def test_token_is_in_no_file_and_on_no_screen(
     cli: Cli, github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,7 @@ def test_code_in_a_table_stays_code() -> None:
 def test_hostile_pages(page: str) -> None:
     started = time.process_time()
     assert "words" in markdown(page)
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60
 
 
 @settings(max_examples=50)

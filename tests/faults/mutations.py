@@ -115,7 +115,7 @@ MUTATIONS = (
     Mutation(
         1,
         "an issue is known again under another key",
-        f"{SYNC}/merge.py",
+        f"{SYNC}/mirrored.py",
         "        if by_key is None and by_id is not None:\n",
         "        if by_key is not None and by_id is not None:\n",
         f"{SYNC_TESTS}/test_merge_mirrored.py::"

@@ -13,7 +13,7 @@ from faults.forked import killed
 from faults.kill_sync_work import add_source, assert_cursor_behind, read, upstream
 from faults.kit import Content, content_of
 
-FEW, MANY = 4, 100
+FEW, MANY = 3, 100
 
 
 # FAULTS 1

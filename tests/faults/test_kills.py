@@ -25,7 +25,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 
 MANY = 100
-FEW = 4
+FEW = 2
 
 
 def assert_survived(told: Told) -> None:
