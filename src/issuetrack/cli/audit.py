@@ -18,8 +18,8 @@ from issuetrack.cli.context import Invocation
 from issuetrack.cli.facts import facts
 from issuetrack.cli.output import Result, cell, json_line, plain_table
 from issuetrack.cli.registration import command, invoke
-from issuetrack.cli.terminal_safety import clean_line
 from issuetrack.engine.errors import TamperedError, UsageError
+from issuetrack.terminal_safety import clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from issuetrack.cli.output import markdown_table, plain_table
-from issuetrack.cli.terminal_safety import clean_line
+from issuetrack.terminal_safety import clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

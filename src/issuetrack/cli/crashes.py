@@ -29,13 +29,22 @@ def report_crash(
     command = invocation.command if invocation else ""
     message = f"the program failed: {type(error).__name__}: {told(error)}"
     try:
-        path = _write(_report(error, command))
+        path = keep_report(error, command)
         hint = f"report it, with {path}"
     except (OSError, ValueError):
         hint = "run it again with --debug and report what it shows"
     diagnostics.failed(message, hint)
     if as_json:
         write(error_envelope(command, CODE, message, hint))
+
+
+def keep_report(error: BaseException, command: str) -> Path:
+    """Write a report of an unforeseen error, and return where it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return _write(_report(error, command))
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from issuetrack.cli.issue_view import heading
 from issuetrack.cli.output import Result, plain_table
 from issuetrack.cli.registration import command
 from issuetrack.cli.searching import match_data
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from issuetrack.engine.issues.records import IssueRecord

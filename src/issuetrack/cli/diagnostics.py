@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 EXIT_CODES = {
     "usage": 2,

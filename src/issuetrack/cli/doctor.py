@@ -14,8 +14,8 @@ from issuetrack.cli.context import Invocation
 from issuetrack.cli.diagnostics import exit_code
 from issuetrack.cli.output import Result
 from issuetrack.cli.registration import command
-from issuetrack.cli.terminal_safety import clean_line
 from issuetrack.engine.errors import IssueTrackError
+from issuetrack.terminal_safety import clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

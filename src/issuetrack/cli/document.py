@@ -10,7 +10,7 @@ from issuetrack.cli.facts import facts
 from issuetrack.cli.issue_view import screenful
 from issuetrack.cli.output import Result, cell, plain_table
 from issuetrack.cli.registration import command
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from issuetrack.cli.output import cell
-from issuetrack.cli.terminal_safety import clean_line
+from issuetrack.terminal_safety import clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

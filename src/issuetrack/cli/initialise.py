@@ -57,7 +57,12 @@ def register(app: typer.Typer) -> None:
         chosen = sum((passphrase, keyring, environment_key))
         if chosen > 1:
             raise UsageError("more than one way to open it was chosen", HOW)
-        maker = _secrets_maker(run, passphrase, keyring, environment_key)
+        maker = secrets_maker(
+            run,
+            passphrase=passphrase,
+            keyring=keyring,
+            environment_key=environment_key,
+        )
         made = Workspace.create(run.database, operating_system_user(), maker)
         data = {
             "database": str(made.database),
@@ -81,9 +86,14 @@ def _told(data: dict[str, Any]) -> Any:
     )
 
 
-def _secrets_maker(
-    run: Invocation, passphrase: bool, keyring: bool, environment_key: bool
+def secrets_maker(
+    run: Invocation,
+    *,
+    passphrase: bool = False,
+    keyring: bool = False,
+    environment_key: bool = False,
 ) -> "Callable[[str], Iterable[SlotSecret]]":
+    """Return what makes the secrets of a new workspace: the way chosen, or offered."""
     from issuetrack.engine.store import unlock
     from issuetrack.engine.store.unlock import Unlock
 

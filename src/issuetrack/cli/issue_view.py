@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from issuetrack.cli.issue_upstream import upstream_data, upstream_facts
 from issuetrack.cli.output import cell
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

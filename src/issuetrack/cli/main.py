@@ -29,6 +29,7 @@ GARBAGE_THRESHOLD = 100_000
 PLACES = {
     "initialise": ("init",),
     "demo": ("demo",),
+    "triage": ("triage",),
     "issue": ("issue", "resolve"),
     "resolution": ("resolution",),
     "importing": ("import",),

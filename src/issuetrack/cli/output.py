@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from issuetrack.cli.terminal_safety import clean, clean_cell, clean_line
+from issuetrack.terminal_safety import clean, clean_cell, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

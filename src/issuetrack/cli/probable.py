@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuetrack.cli.context import Invocation
-from issuetrack.cli.terminal_safety import clean_line
 from issuetrack.engine.errors import ModelError, UsageError
+from issuetrack.terminal_safety import clean_line
 
 if TYPE_CHECKING:
     from issuetrack.engine.assistant.duplicates import ProbableDuplicate

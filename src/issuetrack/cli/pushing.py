@@ -119,7 +119,7 @@ def shown(request: "Request") -> str:
 def _told(plan: "PushPlan", *, sent: bool) -> "RenderableType":
     from rich.text import Text
 
-    from issuetrack.cli.terminal_safety import clean
+    from issuetrack.terminal_safety import clean
 
     if sent:
         return Text(clean(f"#{plan.issue} ({plan.key}): sent to {plan.source}"))

@@ -151,7 +151,7 @@ def _replay_panel(data: dict[str, Any]) -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    from issuetrack.cli.terminal_safety import clean_line
+    from issuetrack.terminal_safety import clean_line
 
     told = "reads as it did" if data["equal"] else "reads otherwise"
     lines = [Text(f"R{data['recommendation']} {told}.", style="bold")]

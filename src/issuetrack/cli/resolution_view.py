@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from issuetrack.cli.issue_view import heading, screenful
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -14,8 +14,8 @@ from issuetrack.cli.context import Invocation
 from issuetrack.cli.output import OutputFormat, Result, json_line, write
 from issuetrack.cli.registration import command
 from issuetrack.cli.sop_reading import SopReader
-from issuetrack.cli.terminal_safety import clean
 from issuetrack.engine.errors import ImportFormatError, UsageError
+from issuetrack.terminal_safety import clean
 
 if TYPE_CHECKING:
     from issuetrack.engine.assistant.sops.imports import SopImport

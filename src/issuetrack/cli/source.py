@@ -97,7 +97,7 @@ def _register_adding(noun: typer.Typer) -> None:
             settings = tracker.settle(said)
             if test:
                 secret = origin.secret(called, os.environ) if origin else None
-                _warn_of(run, _checked(settings, secret))
+                _warn_of(run, checked(settings, secret))
             record = workspace.sources.add(
                 workspace.actor,
                 settings,
@@ -147,7 +147,8 @@ def _register_adding(noun: typer.Typer) -> None:
         run.show(source_result(record))
 
 
-def _checked(settings: "SourceSettings", secret: str | None) -> "Access":
+def checked(settings: "SourceSettings", secret: str | None) -> "Access":
+    """Ask a tracker who we are there, what we may do and how much there is."""
     from issuetrack.connectors import registry
 
     connector = registry.connect(settings, secret, lambda _reason, _seconds: None)
@@ -190,7 +191,7 @@ def _register_reading(noun: typer.Typer) -> None:
         """Ask the tracker who we are, what we may do and how much there is."""
         with run.workspace() as workspace:
             opened = workspace.sources.opened(workspace.actor, name, os.environ)
-        run.show(access_result(name, _checked(*opened)))
+        run.show(access_result(name, checked(*opened)))
 
     @command(noun, "status", needs="read", examples="issuetrack source status")
     def status(

@@ -11,7 +11,7 @@ from issuetrack.cli.suggestion_reasons import (
     reason_lines,
     similar_data,
 )
-from issuetrack.cli.terminal_safety import clean, clean_line
+from issuetrack.terminal_safety import clean, clean_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -1,0 +1,1 @@
+"""The terminal application. It draws and asks; what it does, the engine does."""
