@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INSTEAD = "type: issuetrack issue list"
 CLOSING_SECONDS = 3.0
+SWITCH_SECONDS = 0.001
 NOT_DRAWN_ON = ("", "dumb", "unknown")
 
 
@@ -128,6 +129,7 @@ def _use(run: Invocation, prefers: "TuiPreferences") -> None:
     from issuetrack.cli.triage_doors import doors_of
     from issuetrack.tui.app import TriageApp
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     kept = ExitStack()
     app = TriageApp(doors_of(run, kept), prefers)
     try:

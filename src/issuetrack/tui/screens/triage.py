@@ -150,12 +150,17 @@ class TriageScreen(IssueActions, AssistantActions):
         if not same:
             self._similar = None
             self.begin("assistant.latest", self.show_latest(number))
-        self._draw(keep=same)
+        await self._draw(keep=same)
 
-    def _draw(self, *, keep: bool) -> None:
-        assert self.record is not None
+    async def _draw(self, *, keep: bool) -> None:
+        record, similar = self.record, self._similar
+        assert record is not None
         now = self.application.doors.clock()
-        self.detail.show(issue_view.blocks(self.record, self._similar, now), keep=keep)
+        blocks = await self.beside(
+            lambda _: tuple(issue_view.blocks(record, similar, now))
+        )
+        if self.record is record:
+            self.detail.show(blocks, keep=keep)
 
     async def _look(self, number: int) -> None:
         workspace, record = self.workspace, self.record
@@ -176,7 +181,7 @@ class TriageScreen(IssueActions, AssistantActions):
         similar = await self.beside(find)
         if self.record is not None and self.record.number == number:
             self._similar = similar
-            self._draw(keep=True)
+            await self._draw(keep=True)
 
     def follow(self, goal: Goal) -> None:
         """Show what something leads to."""
