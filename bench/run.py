@@ -1,5 +1,7 @@
 """Measures the program and writes docs/benchmarks.md; run by `make bench`.
 
+The section of the terminal application is written by bench/tui.py and kept.
+
 The quality and speed on real issues need the Hadoop duplicates beside the project
 (../shared/data/duplicates); without them those sections are left out and said to be.
 """
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+import tui
 from issuetrack.connectors.files.reader import FileFormat, FileReader
 from issuetrack.engine.inference.llama import LlamaEmbedder
 from issuetrack.engine.inference.ports import EmbeddingModel
@@ -286,7 +289,8 @@ def main() -> None:
         if not options.no_synthetic:
             sections.append(synthetic_issues(base / "synthetic"))
     sections.append(demo_section())
-    options.out.write_text(page(sections), encoding="utf-8")
+    apart = tui.section_of(options.out)
+    options.out.write_text(page(sections) + apart, encoding="utf-8")
     print(page(sections))
 
 

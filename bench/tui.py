@@ -154,6 +154,13 @@ def lines(db: Path) -> list[str]:
     return found
 
 
+def section_of(page: Path) -> str:
+    """Return the section as a page has it; nothing where it has none."""
+    text = page.read_text() if page.exists() else ""
+    _, found, rest = text.partition(TITLE)
+    return f"\n{found}{rest}" if found else ""
+
+
 def write(section: list[str]) -> None:
     """Put the section into the page, in the place of the one before."""
     before, found, after = PAGE.read_text().partition(TITLE)
