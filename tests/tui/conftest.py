@@ -23,6 +23,7 @@ from issuetrack.engine.inference.ports import EmbeddingModel
 from issuetrack.engine.workspace import Workspace
 from issuetrack.tui.app import Doors, TriageApp
 from issuetrack.tui.preferences import TuiPreferences
+from issuetrack.tui.screens import triage
 from issuetrack.tui.widgets.reader import Reader
 
 WIDE, SMALL = (160, 45), (80, 24)
@@ -38,6 +39,12 @@ PROCEDURE = Procedure(
     rollback="Scale up again: `kubectl scale deploy/shop --replicas=24`",
     tags=("database", "shop"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open an issue at once, not only when the cursor rests on it."""
+    monkeypatch.setattr(triage, "RESTING", 0.0)
 
 
 def shown(app: App[Any]) -> str:

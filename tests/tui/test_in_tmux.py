@@ -17,6 +17,7 @@ from issuetrack.engine.store.types import SopStatus
 from tui.conftest import Desk
 
 pytestmark = pytest.mark.external
+MESSAGE = "\N{LEFT HALF BLOCK}"
 CHANGING = re.compile(r"-?\d+\.\d\d|\bjust now\b|\b\d+[ymhd](?: ago)?\b|\bnow\b")
 DRAWN = re.compile(r"[^\x21-\x7e]+|[|#-]{2,}")
 
@@ -71,6 +72,8 @@ class Tmux:
 
     def zoomed(self, text: str) -> str:
         """Return the words of a pane that has the whole screen for a moment."""
+        while MESSAGE in self.screen:
+            time.sleep(0.2)
         self.press("z")
         time.sleep(0.5)
         screen = self.until(text)

@@ -61,12 +61,17 @@ def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 
 async def drawing(pilot: Pilot[Any]) -> str:
     """Return the screen as a picture, when nothing moves any more."""
-    await settled(pilot)
     for line in pilot.app.screen.query(Input):
         line.cursor_blink = False
-    await pilot.pause(0.1)
-    svg = pilot.app.export_screenshot(title="issuetrack", simplify=True)
-    return re.sub(r"terminal-\d+", "terminal", svg)
+    before = ""
+    for _ in range(50):
+        await settled(pilot)
+        await pilot.pause(0.1)
+        svg = pilot.app.export_screenshot(title="issuetrack", simplify=True)
+        if svg == before:
+            break
+        before = svg
+    return re.sub(r"terminal-\d+", "terminal", before)
 
 
 @SIZES
